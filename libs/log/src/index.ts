@@ -1,1 +1,11 @@
-export {};
+export type {
+  Appender, AppenderOptions, AppendResult, Bounds, JoinOptions, Log, LogBatch, Membership, ProducerClass, RecordToAppend,
+  StoredRecord, Tail, TailHandlers, TopicSpec,
+} from './log';
+export { MemoryLog } from './memory-log';
+export type { MemoryFaults, MemoryLogOptions } from './memory-log';
+export { Table } from './table';
+export type { TableListener, TableOptions } from './table';
+export { PartitionBatcher, PermanentSendError } from './partition-batcher';
+export type { PartitionBatcherOptions, SendBatches } from './partition-batcher';
+export { topicSpecs } from './topic-specs';

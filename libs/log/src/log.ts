@@ -37,14 +37,20 @@ export type ProducerClass = 'interactive' | 'bulk' | 'control';
 export interface AppenderOptions<T> {
   topic: string;
   class: ProducerClass;
-  /** Turns what waited for one partition into records; called once per flush, in order of append. May pack several entries into one record. */
+  /**
+   * Turns what waited for one partition into records; called once per flush, in order of append.
+   * May pack several consecutive entries into one record.
+   */
   encode(entries: T[]): RecordToAppend[];
   /** Bound of what waits per partition, bytes; above it append rejects with OVERLOADED. */
   queueBytesMax: number;
   /** Bounds of one flush of one partition. */
   batchBytesMax: number;
   batchEntriesMax: number;
-  /** A batch that is not durable after this long is rejected with LOG_UNAVAILABLE, ms. It is resent, in order and before anything newer, until then. */
+  /**
+   * A batch that is not durable after this long is rejected with LOG_UNAVAILABLE, ms. Until then it is resent,
+   * in order and before anything newer of its partition.
+   */
   deadlineMs: number;
 }
 
@@ -73,7 +79,11 @@ export interface TailHandlers {
   /** The log no longer has `expected` (retention, truncation, recreation): the tail stops. */
   onJump(jump: { expected: number; start: number; end: number }): void;
 }
-export interface Tail { readonly nextOffset: number; close(): Promise<void> }
+export interface Tail {
+  readonly nextOffset: number;
+  /** After the call no handler starts any more. One that runs is not waited for, so a handler may close its own tail. */
+  close(): Promise<void>;
+}
 
 export interface Bounds { start: number; end: number }
 

@@ -1,0 +1,139 @@
+import type { Log, StoredRecord, Tail } from './log';
+
+export interface TableOptions<T> {
+  log: Log;
+  topic: string;
+  /** All partitions when absent. */
+  partitions?: number[];
+  /**
+   * @param value lent for the call: copy what is kept
+   * @returns null for a key or value this table does not want. A throw counts as undecodable: reported, then skipped [OWN-7].
+   */
+  decode(key: string, value: Buffer): T | null;
+  /** Whether a replaces b. Readers keep the maximum version, never the last write [OWN-2]. */
+  isNewer(a: T, b: T): boolean;
+  onUndecodable?(record: StoredRecord, partition: number, cause: unknown): void;
+}
+
+/** @param value null: removed by a tombstone, or lost with its partition */
+export type TableListener<T> = (key: string, value: T | null, previous: T | undefined) => void;
+
+/** How long to wait before asking again for the bounds of a partition while Kafka does not answer, ms. */
+const RETRY_MS = 500;
+
+/** A compacted topic as a map, kept current by tails. It restores from Kafka only, and again from the start when Kafka lost records. */
+export class Table<T> {
+  /** Resolves once every partition has been read up to the end it had when the table was made. It waits for a Kafka that is away. */
+  readonly ready: Promise<void>;
+  private readonly rows = new Map<string, { value: T; partition: number }>();
+  private readonly listeners = new Set<TableListener<T>>();
+  private readonly tails = new Map<number, Tail>();
+  private isClosed = false;
+  private isRestored = false;
+
+  constructor(private readonly options: TableOptions<T>) {
+    this.ready = this.start();
+  }
+
+  get isReady(): boolean {
+    return this.isRestored;
+  }
+
+  get size(): number {
+    return this.rows.size;
+  }
+
+  get(key: string): T | undefined {
+    return this.rows.get(key)?.value;
+  }
+
+  *values(): IterableIterator<T> {
+    for (const row of this.rows.values()) yield row.value;
+  }
+
+  *entries(): IterableIterator<[string, T]> {
+    for (const [key, row] of this.rows) yield [key, row.value];
+  }
+
+  /** @returns unsubscribe */
+  onChange(listener: TableListener<T>): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    for (const tail of this.tails.values()) await tail.close();
+    this.tails.clear();
+  }
+
+  private async start(): Promise<void> {
+    const { log, topic } = this.options;
+    const count = this.options.partitions ? 0 : await this.untilAnswered(() => log.partitions(topic), 0);
+    const partitions = this.options.partitions ?? Array.from({ length: count }, (_, partition) => partition);
+    await Promise.all(partitions.map((partition) => this.restore(partition)));
+    this.isRestored = !this.isClosed;
+  }
+
+  /** Reads a partition from its start, and goes on following it. Resolves at the end seen now; records are never counted (kafka.md 18). */
+  private async restore(partition: number): Promise<void> {
+    const { log, topic } = this.options;
+    const { start, end } = await this.untilAnswered(() => log.bounds(topic, partition), { start: 0, end: 0 });
+    if (this.isClosed) return;
+    await new Promise<void>((resolve) => {
+      if (start >= end) resolve();
+      this.tails.set(partition, log.tail(topic, partition, start, {
+        onBatch: (batch) => {
+          for (const record of batch.records) this.take(record, partition);
+          if (batch.nextOffset >= end) resolve();
+        },
+        onJump: () => {
+          this.clear(partition);
+          void this.restore(partition).then(resolve);
+        },
+      }));
+    });
+  }
+
+  private take(record: StoredRecord, partition: number): void {
+    const previous = this.rows.get(record.key)?.value;
+    if (record.value === null) {
+      if (this.rows.delete(record.key)) this.publish(record.key, null, previous);
+      return;
+    }
+    let value: T | null;
+    try {
+      value = this.options.decode(record.key, record.value);
+    } catch (cause) {
+      this.options.onUndecodable?.(record, partition, cause);
+      return;
+    }
+    if (value === null || (previous !== undefined && !this.options.isNewer(value, previous))) return;
+    this.rows.set(record.key, { value, partition });
+    this.publish(record.key, value, previous);
+  }
+
+  private clear(partition: number): void {
+    for (const [key, row] of this.rows) {
+      if (row.partition !== partition) continue;
+      this.rows.delete(key);
+      this.publish(key, null, row.value);
+    }
+  }
+
+  private publish(key: string, value: T | null, previous: T | undefined): void {
+    for (const listener of this.listeners) listener(key, value, previous);
+  }
+
+  private async untilAnswered<R>(ask: () => Promise<R>, whenClosed: R): Promise<R> {
+    while (!this.isClosed) {
+      try {
+        return await ask();
+      } catch {
+        // The log is away; readiness shows it, and there is nobody else to tell.
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    return whenClosed;
+  }
+}
