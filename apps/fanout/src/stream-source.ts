@@ -30,6 +30,12 @@ export interface StreamSource {
   open(streamNo: string): Promise<StreamEntry>;
   release(entry: StreamEntry): void;
   summary(streamNo: string): Promise<StreamSummary>;
+  /**
+   * Resolves when the fold of the partition has reached the end of the log as it was at the call: what was acknowledged before is judged then
+   * (a stream opened a moment ago, a cursor another owner gave [LINK-2]).
+   * @throws StreamError NOT_OWNER, NOT_READY, LOG_UNAVAILABLE
+   */
+  caughtUp(partition: number): Promise<void>;
   /** streamNos of a channel known now (open and final ones that are kept), oldest first, and a call for each new one. @returns unsubscribe in `stop` */
   channel(channel: string, onStream: (streamNo: string) => void): { present: string[]; stop: () => void };
   /** Reads the stream's records at a place of the log: for cold reads. Bounded and fair between callers by delivery. */
