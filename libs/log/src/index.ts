@@ -9,3 +9,6 @@ export type { TableListener, TableOptions } from './table';
 export { PartitionBatcher, PermanentSendError } from './partition-batcher';
 export type { PartitionBatcherOptions, SendBatches } from './partition-batcher';
 export { topicSpecs } from './topic-specs';
+export { LogBatchServer } from './nest-batch-server';
+export type { LogBatchServerOptions } from './nest-batch-server';
+export { LOG_PATTERNS } from './log-patterns';

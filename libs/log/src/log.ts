@@ -92,7 +92,7 @@ export interface Membership {
   readonly heartbeatAt: number;
   /** partition → advertised address, of the whole group. */
   addresses(): ReadonlyMap<number, string>;
-  /** Leaves the group: partitions move at once. */
+  /** Gives up all partitions (onRevoked is called for them) and leaves the group: they move at once. */
   leave(): Promise<void>;
 }
 export interface JoinOptions {

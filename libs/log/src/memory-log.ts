@@ -90,7 +90,9 @@ export class MemoryLog implements Log {
       },
       addresses: () => store.addresses(options.groupId),
       leave: async () => {
-        if (memberships.delete(membership)) store.leave(member);
+        if (!memberships.delete(membership)) return;
+        if (member.partitions.length > 0) options.onRevoked(member.partitions);
+        store.leave(member);
       },
     };
     memberships.add(membership);
