@@ -29,6 +29,7 @@ export const ERRORS = {
   FORBIDDEN: row(403, 'stop', 'The credential is valid but not for this. It needs the scope or role in the detail.'),
   NOT_FOUND: row(404, 'stop', 'No such route. See /openapi.json for what there is.'),
   STREAM_NOT_FOUND: row(404, 'stop', 'This streamNo was issued, but no stream is known under it: its retention ended, or its open is not yet visible.'),
+  METHOD_NOT_ALLOWED: row(405, 'stop', 'This route does not take that method. The header Allow and the detail name those it takes.'),
   BODY_TIMEOUT: row(408, 'retry', 'The body did not arrive in time. Send it faster, or in smaller parts; what was acknowledged stays.'),
   STREAM_FINAL: row(409, 'stop', 'The stream is final; nothing can be added. The detail has its status. Open a new stream.'),
   STALE_EPOCH: row(409, 'stop', 'A newer attempt has taken over this stream. Stop; the newer producer continues it.'),
