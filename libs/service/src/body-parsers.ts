@@ -1,0 +1,80 @@
+import type { IncomingMessage } from 'node:http';
+import { pipeline } from 'node:stream';
+import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { StreamError } from '@rivulet/protocol';
+
+interface BodyLimits { bytesMax: number; msMax: number }
+/** Route config (`@RouteConfig({ streamBody: true })`): the route takes the body as a stream whatever its type. */
+interface StreamingRoute { streamBody?: boolean }
+
+/**
+ * How request bodies reach controllers:
+ * - `application/json`: parsed, bounded in bytes and time; `undefined` when empty.
+ * - `application/octet-stream`, `application/x-ndjson`: `request.body` is a Readable (gunzipped when the request says gzip); limits are the route's.
+ * - anything, on routes with streamBody: a Readable. Elsewhere other types are CONTENT_TYPE_UNSUPPORTED.
+ */
+export function addBodyParsers(fastify: FastifyInstance, limits: BodyLimits): void {
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser(['application/octet-stream', 'application/x-ndjson'], (request: FastifyRequest, payload: IncomingMessage) => Promise.resolve(decoded(request, payload)));
+  fastify.addContentTypeParser('application/json', (request, payload, done) => {
+    if (isStreaming(request)) done(null, decoded(request, payload));
+    else readJson(decoded(request, payload), limits).then((body) => done(null, body), (error: Error) => done(error));
+  });
+  fastify.addContentTypeParser('*', (request, payload, done) => {
+    if (isStreaming(request)) done(null, decoded(request, payload));
+    else done(new StreamError('CONTENT_TYPE_UNSUPPORTED', { contentType: request.headers['content-type'] ?? '' }));
+  });
+}
+
+const isStreaming = (request: FastifyRequest): boolean => (request.routeOptions.config as StreamingRoute).streamBody === true;
+
+function decoded(request: FastifyRequest, payload: IncomingMessage): Readable {
+  const coding = request.headers['content-encoding'];
+  if (coding === undefined || coding === 'identity') return payload;
+  if (coding !== 'gzip') throw new StreamError('CONTENT_TYPE_UNSUPPORTED', { detail: `The Content-Encoding ${coding} is not read here; send gzip or none.` });
+  // A broken or cut body surfaces as an error of the returned stream; the callback only keeps pipeline from throwing.
+  return pipeline(payload, createGunzip(), () => undefined);
+}
+
+/** @throws StreamError BODY_TOO_LARGE, BODY_TIMEOUT, BODY_INVALID with the parser's place */
+function readJson(stream: Readable, { bytesMax, msMax }: BodyLimits): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    const stop = (error: Error): void => {
+      clearTimeout(timer);
+      stream.removeAllListeners('data');
+      // What still comes is read and dropped, so that the answer reaches a client that is still sending; the connection ends with it.
+      stream.resume();
+      reject(error);
+    };
+    // A client that sends one byte now and then never idles: the whole body has a deadline.
+    const timer = setTimeout(() => stop(new StreamError('BODY_TIMEOUT', { bodyMsMax: msMax })), msMax);
+    stream.on('data', (part: Buffer) => {
+      bytes += part.length;
+      parts.push(part);
+      if (bytes > bytesMax) stop(new StreamError('BODY_TOO_LARGE', { bytesMax }));
+    });
+    stream.once('error', (error) => stop(new StreamError('BODY_INVALID', { detail: `The body broke off: ${error.message}.` }, { cause: error })));
+    stream.once('end', () => {
+      clearTimeout(timer);
+      try {
+        resolve(parseJson(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)));
+      } catch (error) {
+        reject(error as Error);
+      }
+    });
+  });
+}
+
+function parseJson(bytes: Buffer): unknown {
+  if (bytes.length === 0) return undefined;
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch (error) {
+    // Node names what it met and where ("Unexpected token } in JSON at position 17").
+    throw new StreamError('BODY_INVALID', { detail: `Not JSON: ${(error as Error).message}.` });
+  }
+}
