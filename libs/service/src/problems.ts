@@ -75,8 +75,8 @@ export function sendProblem(reply: FastifyReply, error: unknown, requestId: stri
   const seconds = retryAfterSeconds(error);
   if (seconds !== undefined) reply.header('retry-after', String(seconds));
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
-  // Its body was not read to the end, or came too slowly: the connection cannot be used again.
-  if (problem.status === 413 || problem.status === 408) reply.header('connection', 'close');
+  // Its body never ended. (After a 413 the rest is read and dropped instead: closing under a client that still sends would lose it the answer.)
+  if (problem.status === 408) reply.header('connection', 'close');
   reply.code(problem.status).header('content-type', 'application/problem+json').header('cache-control', 'no-store').send(JSON.stringify(problem));
 }
 
