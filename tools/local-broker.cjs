@@ -1,0 +1,162 @@
+'use strict';
+// A real Apache Kafka (KRaft, one node) as a child process, from Maven's jars: no image, no installation, same broker as in production.
+const { execFile, spawn } = require('node:child_process');
+const { randomBytes } = require('node:crypto');
+const fs = require('node:fs');
+const path = require('node:path');
+const { promisify } = require('node:util');
+const { freePort } = require('./free-port.cjs');
+const { waitForBroker } = require('./kafka-probe.cjs');
+
+const run = promisify(execFile);
+const KAFKA_VERSION = '4.3.1';
+const LOG4J_VERSION = '2.24.3';
+const JAVA_MIN = 17;
+const START_MS_MAX = 60_000;
+const STOP_MS_MAX = 15_000;
+const ROOT = path.resolve(__dirname, '..');
+const JARS = path.join(ROOT, '.rivulet', 'kafka', `jars-${KAFKA_VERSION}`);
+
+const dependency = (group, artifact, version) =>
+  `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`;
+const POM = `<project>
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>rivulet</groupId><artifactId>local-kafka</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    ${dependency('org.apache.kafka', 'kafka_2.13', KAFKA_VERSION)}
+    ${dependency('org.apache.logging.log4j', 'log4j-slf4j-impl', LOG4J_VERSION)}
+    ${dependency('org.apache.logging.log4j', 'log4j-core', LOG4J_VERSION)}
+  </dependencies>
+</project>
+`;
+const LOG4J = `status = error
+appender.out.type = Console
+appender.out.name = OUT
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = [%d] %p %m (%c)%n
+rootLogger.level = INFO
+rootLogger.appenderRef.out.ref = OUT
+`;
+
+// The shell stands between us and the JVM for one reason: a JVM does not notice that its parent was killed. Its stdin is a pipe from us;
+// when we are gone, for whatever reason, the pipe ends and the JVM is asked to stop.
+const KEEPER = 'exec 3<&0; "$@" </dev/null & jvm=$!; { cat <&3 >/dev/null; kill $jvm; } 2>/dev/null & keeper=$!; '
+  + 'wait $jvm; code=$?; kill $keeper 2>/dev/null; exit $code';
+
+/** @returns {Record<string, string | number | boolean>} every setting that differs from Kafka's default, and why */
+function brokerSettings({ data, port, controllerPort }) {
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'log.dirs': data,
+    // Topics are created by the allocator, with every setting named; one made by accident would have the wrong partition count for ever.
+    'auto.create.topics.enable': false,
+    // A fanout that dies is replaced after its session timeout: Kafka's floor of 6 s would be the length of the gap.
+    'group.min.session.timeout.ms': 1000,
+    'group.initial.rebalance.delay.ms': 0,
+    // One node cannot hold the three replicas these topics have by default.
+    'offsets.topic.replication.factor': 1,
+    'offsets.topic.num.partitions': 4,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'share.coordinator.state.topic.replication.factor': 1,
+    'share.coordinator.state.topic.min.isr': 1,
+    // The default of 128 MB is a quarter of the heap given here.
+    'log.cleaner.dedupe.buffer.size': 33_554_432,
+  };
+}
+
+/** @returns {Promise<string | null>} what is missing for a local broker, or null */
+async function localBrokerMissing() {
+  const version = await run('java', ['-version']).then(({ stderr }) => Number(/version "(\d+)/.exec(stderr)?.[1] ?? 0), () => null);
+  if (version === null) return 'no java';
+  if (version < JAVA_MIN) return `java ${version} is too old (Kafka needs ${JAVA_MIN})`;
+  if (fs.existsSync(JARS)) return null;
+  return run('mvn', ['-v']).then(() => null, () => 'no mvn');
+}
+
+/** Copies Kafka's jars by Maven, once. A half-finished copy is never taken for a whole one: the folder gets its name at the end. */
+async function fetchJars() {
+  if (fs.existsSync(JARS)) return;
+  const partial = `${JARS}.${process.pid}`;
+  fs.mkdirSync(partial, { recursive: true });
+  const pom = path.join(partial, 'pom.xml');
+  fs.writeFileSync(pom, POM);
+  try {
+    await run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${partial}`]);
+    fs.renameSync(partial, JARS);
+  } catch (error) {
+    fs.rmSync(partial, { recursive: true, force: true });
+    if (fs.existsSync(JARS)) return;
+    throw new Error(`Maven could not fetch Kafka ${KAFKA_VERSION}: ${error.stdout || error.message}`, { cause: error });
+  }
+}
+
+function java(mainClass, folder, heap) {
+  return ['java', `-Xmx${heap}`, '-XX:+UseSerialGC', '-Djava.awt.headless=true',
+    `-Dlog4j2.configurationFile=${path.join(folder, 'log4j2.properties')}`, '-cp', path.join(JARS, '*'), mainClass];
+}
+
+async function format(folder, data, properties) {
+  if (fs.existsSync(path.join(data, 'meta.properties'))) return;
+  const [command, ...rest] = java('kafka.tools.StorageTool', folder, '256m');
+  // With "=": one id in 64 begins with a dash and would be read as an option.
+  const clusterId = randomBytes(16).toString('base64url');
+  await run(command, [...rest, 'format', `--cluster-id=${clusterId}`, '-c', properties]);
+}
+
+/**
+ * Starts a broker whose data lives in `folder`: a second start with the same folder finds what the first one wrote.
+ * @param {{ folder: string, port?: number, logFile?: string }} options port: preferred, another one is taken when it is in use
+ * @returns {Promise<{ brokers: string, pid: number, exited: Promise<number | null>, kill(signal: NodeJS.Signals): void,
+ *   stop(): Promise<void> }>}
+ */
+async function startLocalBroker({ folder, port: preferred = 0, logFile = path.join(folder, 'kafka.log') }) {
+  await fetchJars();
+  fs.mkdirSync(folder, { recursive: true });
+  const data = path.join(folder, 'data');
+  const port = await freePort(preferred);
+  const controllerPort = await freePort();
+  const properties = path.join(folder, 'server.properties');
+  const settings = brokerSettings({ data, port, controllerPort });
+  fs.writeFileSync(properties, Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''));
+  fs.writeFileSync(path.join(folder, 'log4j2.properties'), LOG4J);
+  await format(folder, data, properties);
+
+  const log = fs.openSync(logFile, 'w');
+  // detached: a Ctrl-C in the terminal reaches the whole process group, and the broker must outlive the apps that drain into it.
+  const child = spawn('sh', ['-c', KEEPER, 'kafka', ...java('kafka.Kafka', folder, '512m'), properties],
+    { stdio: ['pipe', log, log], detached: true, cwd: folder });
+  fs.closeSync(log);
+  const exited = new Promise((resolve) => {
+    child.on('exit', resolve);
+    child.on('error', () => resolve(null));
+  });
+  const kill = (signal) => {
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    process.kill(-child.pid, signal);
+  };
+  const stop = async () => {
+    child.stdin.end();
+    const timer = setTimeout(() => kill('SIGKILL'), STOP_MS_MAX);
+    await exited;
+    clearTimeout(timer);
+  };
+
+  const brokers = `127.0.0.1:${port}`;
+  const isGone = () => child.exitCode !== null || child.signalCode !== null;
+  if (!(await waitForBroker(brokers, { timeoutMs: START_MS_MAX, isGone }))) {
+    kill('SIGKILL');
+    const tail = fs.readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-15).join('\n');
+    throw new Error(`the local Kafka did not start; the end of ${logFile}:\n${tail}`);
+  }
+  return { brokers, pid: /** @type {number} */ (child.pid), exited, kill, stop };
+}
+
+module.exports = { KAFKA_VERSION, localBrokerMissing, startLocalBroker };

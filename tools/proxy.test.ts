@@ -1,0 +1,148 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import net from 'node:net';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { WebSocket, WebSocketServer } from 'ws';
+import { freePort } from './free-port.cjs';
+import { Child } from './processes.cjs';
+
+type Handler = http.RequestListener;
+const servers: http.Server[] = [];
+let handlers: Record<'allocator' | 'ingest' | 'fanout', Handler>;
+let origin: string;
+let proxy: Child;
+
+async function upstream(name: keyof typeof handlers): Promise<string> {
+  const server = http.createServer((request, response) => {
+    if (request.url === '/readyz') response.end('{}');
+    else handlers[name](request, response);
+  });
+  const sockets = new WebSocketServer({ server });
+  sockets.on('connection', (socket, request) => socket.on('message', (bytes) => socket.send(`${name} ${request.url} ${bytes}`)));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  servers.push(server);
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+beforeAll(async () => {
+  const urls = await Promise.all((['allocator', 'ingest', 'fanout'] as const).map(async (name) => `--${name}=${await upstream(name)}`));
+  const port = await freePort();
+  origin = `http://127.0.0.1:${port}`;
+  proxy = new Child({
+    name: 'proxy', script: 'tools/proxy.mjs', args: [`--port=${port}`, ...urls], env: process.env, readyUrl: `${origin}/readyz`,
+    logFile: path.join(__dirname, '..', '.rivulet', 'test-logs', `proxy-${port}.log`),
+  });
+  await proxy.ready();
+});
+beforeEach(() => {
+  const named = (name: string): Handler => (request, response) => response.end(`${name} ${request.url}`);
+  handlers = { allocator: named('allocator'), ingest: named('ingest'), fanout: named('fanout') };
+});
+afterAll(async () => {
+  await proxy.stop();
+  for (const server of servers) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+test.each([
+  ['/v1/streams', 'ingest'], ['/v1/streams/x/fragments', 'ingest'], ['/v1/pipe?channel=a', 'ingest'], ['/v1/watch/x/events', 'fanout'],
+  ['/v1/watch', 'fanout'], ['/v1/admin/streams', 'allocator'], ['/', 'allocator'], ['/v1/streamsx', 'allocator'],
+])('%s goes to %s', async (route, name) => {
+  expect(await (await fetch(origin + route)).text()).toBe(`${name} ${route}`);
+});
+
+test('a body and its answer stream at the same time, nothing waits for the end of the other', async () => {
+  handlers.ingest = (request, response) => {
+    response.flushHeaders();
+    request.on('data', (bytes: Buffer) => response.write(`got ${bytes}\n`));
+    request.on('end', () => response.end());
+  };
+  const request = http.request(`${origin}/v1/pipe`, { method: 'POST', headers: { expect: '100-continue' } });
+  request.flushHeaders();
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+  for (const part of ['one', 'two', 'three']) {
+    request.write(part);
+    const [bytes] = (await once(response, 'data')) as [Buffer];
+    expect(String(bytes)).toBe(`got ${part}\n`);
+  }
+  request.end();
+  response.resume();
+  await once(response, 'end');
+});
+
+test('an answer that breaks off midway breaks off at the reader too', async () => {
+  handlers.fanout = (_, response) => {
+    response.write('half');
+    setImmediate(() => response.destroy());
+  };
+  const response = await fetch(`${origin}/v1/watch/x/content`);
+  await expect(response.text()).rejects.toThrow();
+});
+
+test('a client that vanishes midway is seen by the service', async () => {
+  const outgoing = http.request(`${origin}/v1/pipe`, { method: 'POST' });
+  outgoing.on('error', () => undefined);
+  const aborted = new Promise<void>((resolve) => {
+    handlers.ingest = (request) => request.on('error', () => resolve()).once('data', () => outgoing.destroy());
+  });
+  outgoing.write('something');
+  await aborted;
+});
+
+test('a WebSocket reaches its service', async () => {
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}/v1/watch/ws`);
+  await once(socket, 'open');
+  socket.send('hello');
+  const [bytes] = (await once(socket, 'message')) as [Buffer];
+  expect(String(bytes)).toBe('fanout /v1/watch/ws hello');
+  socket.close();
+  await once(socket, 'close');
+});
+
+describe('without an upstream', () => {
+  let lonely: Child;
+  let base: string;
+  beforeAll(async () => {
+    const port = await freePort();
+    const nobody = `http://127.0.0.1:${await freePort()}`;
+    base = `http://127.0.0.1:${port}`;
+    lonely = new Child({
+      name: 'proxy', script: 'tools/proxy.mjs', args: [`--port=${port}`, ...['allocator', 'ingest', 'fanout'].map((name) => `--${name}=${nobody}`)],
+      env: process.env, readyUrl: `${base}/healthz`, logFile: path.join(__dirname, '..', '.rivulet', 'test-logs', `proxy-${port}.log`),
+    });
+    await lonely.ready();
+  });
+  afterAll(() => lonely.stop());
+
+  test('calls are answered NOT_READY with Retry-After', async () => {
+    for (const method of ['GET', 'POST']) {
+      const response = await fetch(`${base}/v1/streams`, { method, body: method === 'POST' ? '{}' : undefined });
+      expect([response.status, response.headers.get('retry-after'), response.headers.get('content-type')]).toEqual([503, '1', 'application/problem+json']);
+      expect(await response.json()).toMatchObject({ code: 'NOT_READY', next: 'retry' });
+    }
+  });
+
+  test('[WATCH-10] an EventSource is told inside the stream, so that it tries again', async () => {
+    const response = await fetch(`${base}/v1/watch/x/events`, { headers: { accept: 'text/event-stream' } });
+    expect(response.status).toBe(200);
+    expect(await response.text()).toMatch(/^retry: 1000\nevent: unavailable\ndata: \{.*NOT_READY.*\}\n\n$/);
+  });
+
+  test('a WebSocket is refused with 503', async () => {
+    const socket = new WebSocket(`${base.replace('http', 'ws')}/v1/watch/ws`);
+    const [, response] = (await once(socket, 'unexpected-response')) as [unknown, http.IncomingMessage];
+    expect(response.statusCode).toBe(503);
+    socket.on('error', () => undefined).terminate();
+  });
+
+  test('it is alive and not ready', async () => {
+    expect((await fetch(`${base}/readyz`)).status).toBe(503);
+    const socket = net.connect(Number(new URL(base).port), '127.0.0.1');
+    await once(socket, 'connect');
+    socket.destroy();
+  });
+});
