@@ -1,0 +1,74 @@
+import { StreamError } from '@rivulet/protocol';
+
+export interface BackoffOptions {
+  firstMs: number;
+  mostMs: number;
+}
+export const BACKOFF: BackoffOptions = { firstMs: 100, mostMs: 5_000 };
+
+/** Waits that double, half of each random so that clients cut off together do not come back together. */
+export class Backoff {
+  private failures = 0;
+
+  constructor(
+    private readonly options: BackoffOptions = BACKOFF,
+    private readonly random: () => number = Math.random,
+  ) {}
+
+  /** @param atLeastMs what the service asked for (Retry-After) @returns ms to wait before the next try */
+  next(atLeastMs = 0): number {
+    const cap = Math.min(this.options.mostMs, this.options.firstMs * 2 ** this.failures);
+    this.failures = Math.min(this.failures + 1, 30);
+    const jittered = cap / 2 + (this.random() * cap) / 2;
+    // Jitter on top of Retry-After too: it is the same for everybody who was refused.
+    return Math.round(atLeastMs > 0 ? atLeastMs + jittered / 2 : jittered);
+  }
+
+  reset(): void {
+    this.failures = 0;
+  }
+}
+
+/** Waits, or rejects with the signal's reason as soon as it fires. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}
+
+export const isTransient = (error: unknown): error is StreamError => error instanceof StreamError && error.row.next === 'retry';
+
+/** @returns what the service asked to wait, ms; 0 when it did not say. */
+export function retryAfterOf(error: StreamError): number {
+  return typeof error.details.retryAfterMs === 'number' ? error.details.retryAfterMs : 0;
+}
+
+/**
+ * Repeats a call until it succeeds, fails for good, or nothing has succeeded for giveUpMs.
+ * Only for calls that are safe to repeat [APPEND-3, APPEND-4, APPEND-11].
+ */
+export async function resend<T>(
+  attempt: () => Promise<T>, options: { giveUpMs: number; signal?: AbortSignal; backoff?: BackoffOptions },
+): Promise<T> {
+  const backoff = new Backoff(options.backoff);
+  const startedAt = Date.now();
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (options.signal?.aborted || !isTransient(error)) throw error;
+      const waitMs = backoff.next(retryAfterOf(error));
+      if (Date.now() + waitMs - startedAt > options.giveUpMs) throw error;
+      await pause(waitMs, options.signal);
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import type { FragmentEvent, ReaderEvent, RewindEvent } from '@rivulet/protocol';
+import { Backoff, isTransient, pause, retryAfterOf } from './backoff';
+import type { Endpoint } from './http';
+import { platform } from './platform-node';
+import { sseEvents } from './sse-source';
+
+export interface ChannelOptions {
+  signal?: AbortSignal;
+  readToken?: string;
+  silenceMsMax?: number;
+}
+
+/**
+ * The events of all streams of a channel on one connection. The feed starts every stream at its beginning, so after a reconnect what was
+ * delivered comes again: it is left out here, by sequence, and an event that straddles the line is trimmed.
+ */
+export async function* watchChannel(
+  endpoint: Endpoint & { token: string }, channel: string, options: ChannelOptions,
+): AsyncGenerator<ReaderEvent, void, undefined> {
+  const { signal, readToken, silenceMsMax = 45_000 } = options;
+  const path = `/v1/watch/channels/${encodeURIComponent(channel)}/events`;
+  const source = { path, token: readToken ?? endpoint.token, signal, silenceMsMax };
+  const streams = new Map<string, Progress>();
+  const backoff = new Backoff();
+  for (;;) {
+    let waitMs = 0;
+    for (const progress of streams.values()) progress.restart();
+    try {
+      for await (const { type, id, body } of sseEvents(endpoint, source, () => undefined)) {
+        const event = { ...body, type, ...(id === '' ? {} : { cursor: id }) } as ReaderEvent;
+        backoff.reset();
+        yield* progressOf(streams, event.streamNo).take(event);
+      }
+    } catch (error) {
+      if (signal?.aborted || !isTransient(error)) throw error;
+      waitMs = retryAfterOf(error);
+    }
+    await pause(backoff.next(waitMs), signal);
+  }
+}
+
+function progressOf(streams: Map<string, Progress>, streamNo: string): Progress {
+  let progress = streams.get(streamNo);
+  if (progress === undefined) streams.set(streamNo, (progress = new Progress()));
+  return progress;
+}
+
+/** What of one stream was delivered, and how far the current connection has come. */
+export class Progress {
+  private epoch = 0;
+  private last = 0;
+  /** Characters, bytes or items delivered up to `last`. */
+  private length = 0;
+  /** The same on this connection, which starts at the beginning. */
+  private connectionLength = 0;
+  private isReplay = false;
+  private isFinal = false;
+
+  restart(): void {
+    this.connectionLength = 0;
+    this.isReplay = true;
+  }
+
+  take(event: ReaderEvent): ReaderEvent[] {
+    if (this.isFinal) return [];
+    if (event.type === 'stream') return this.begin(event.streamNo, event.epoch, event);
+    if (event.type === 'rewind') return this.rewind(event);
+    if (event.type === 'fragment') return this.fragment(event);
+    if (event.type === 'final') this.isFinal = true;
+    return [event];
+  }
+
+  /** A rewind that came while disconnected shows only as a newer epoch. Telling it where there was none costs a repeat, never a hole. */
+  private begin(streamNo: string, epoch: number, event: ReaderEvent): ReaderEvent[] {
+    const isMissed = this.isReplay && this.last > 0 && epoch > this.epoch;
+    this.epoch = epoch;
+    return isMissed ? [...this.rewind({ type: 'rewind', streamNo, epoch, cursor: `${epoch}.0` }), event] : [event];
+  }
+
+  private rewind(event: RewindEvent): ReaderEvent[] {
+    this.epoch = event.epoch;
+    this.last = this.length = this.connectionLength = 0;
+    return [event];
+  }
+
+  private fragment(event: FragmentEvent): ReaderEvent[] {
+    const startsAt = this.connectionLength;
+    const length = lengthOf(event);
+    this.connectionLength += length;
+    if (event.to <= this.last) return [];
+    const seen = event.from <= this.last ? this.length - startsAt : 0;
+    const fresh = seen > 0 ? { ...event, ...trim(event, seen), from: this.last + 1 } : event;
+    this.last = event.to;
+    this.length = startsAt + length;
+    return [fresh];
+  }
+}
+
+function lengthOf(event: FragmentEvent): number {
+  if (event.base64 !== undefined) return platform.fromBase64(event.base64).length;
+  return (event.text ?? event.items ?? '').length;
+}
+
+function trim(event: FragmentEvent, seen: number): Partial<FragmentEvent> {
+  if (event.text !== undefined) return { text: event.text.slice(seen) };
+  if (event.items !== undefined) return { items: event.items.slice(seen) };
+  return { base64: platform.toBase64(platform.fromBase64(event.base64 ?? '').subarray(seen)) };
+}

@@ -1,0 +1,94 @@
+import { ERRORS, StreamError } from '@rivulet/protocol';
+import type { ErrorCode } from '@rivulet/protocol';
+
+export interface Endpoint {
+  /** Base URL without a slash at its end. */
+  url: string;
+  fetch: typeof fetch;
+}
+export interface Call {
+  method: 'GET' | 'POST';
+  path: string;
+  token: string;
+  headers?: Record<string, string>;
+  /** Encoded once by the caller, so that a resend is byte-identical [APPEND-3]. */
+  body?: string;
+  signal?: AbortSignal;
+}
+
+/** For answers that are not ours: a proxy's own page, a load balancer's 502. */
+const CODE_OF_STATUS: Record<number, ErrorCode> = {
+  401: 'UNAUTHENTICATED', 403: 'FORBIDDEN', 404: 'NOT_FOUND', 413: 'BODY_TOO_LARGE', 429: 'OVERLOADED',
+  502: 'NOT_READY', 503: 'NOT_READY', 504: 'NOT_READY',
+};
+
+/**
+ * @returns the response, whatever its status.
+ * @throws StreamError NOT_READY when nothing answered; the abort reason when the caller aborted.
+ */
+export async function send(endpoint: Endpoint, call: Call): Promise<Response> {
+  const headers: Record<string, string> = { authorization: `Bearer ${call.token}`, ...call.headers };
+  if (call.body !== undefined) headers['content-type'] = 'application/json';
+  const url = endpoint.url + call.path;
+  try {
+    return await endpoint.fetch(url, { method: call.method, headers, body: call.body, signal: call.signal });
+  } catch (cause) {
+    if (call.signal?.aborted) throw call.signal.reason;
+    throw new StreamError('NOT_READY', { detail: `No answer from ${endpoint.url} (${reasonOf(cause)}).` }, { cause });
+  }
+}
+
+/** @returns the JSON of a 2xx answer. @throws StreamError as the service said, or NOT_READY when the answer broke off. */
+export async function request<T>(endpoint: Endpoint, call: Call): Promise<T> {
+  const response = await send(endpoint, call);
+  if (!response.ok) throw await errorOf(response);
+  try {
+    return (await response.json()) as T;
+  } catch (cause) {
+    if (call.signal?.aborted) throw call.signal.reason;
+    throw new StreamError('NOT_READY', { detail: `The answer of ${endpoint.url} broke off.` }, { cause });
+  }
+}
+
+/** @returns the StreamError an unsuccessful response stands for, made from its problem+json. */
+export async function errorOf(response: Response): Promise<StreamError> {
+  const text = await response.text().catch(() => '');
+  const retryAfterMs = retryAfterHeader(response.headers.get('retry-after'));
+  return problemToError(parseObject(text), response.status, retryAfterMs);
+}
+
+/** @param problem problem+json as received, or null when the body was something else */
+export function problemToError(problem: Record<string, unknown> | null, status: number, retryAfterMs = 0): StreamError {
+  const code = problem?.['code'];
+  if (problem === null || typeof code !== 'string' || !(code in ERRORS)) {
+    const known = CODE_OF_STATUS[status] ?? (status >= 500 ? 'INTERNAL' : 'BODY_INVALID');
+    return new StreamError(known, { detail: `HTTP ${status}.`, ...(retryAfterMs > 0 ? { retryAfterMs } : {}) });
+  }
+  const { type: _type, title: _title, status: _status, code: _code, next: _next, ...facts } = problem;
+  return new StreamError(code as ErrorCode, { ...(retryAfterMs > 0 ? { retryAfterMs } : {}), ...facts });
+}
+
+/** @returns ms; Retry-After is seconds or an HTTP date. */
+export function retryAfterHeader(value: string | null, now = Date.now()): number {
+  if (value === null) return 0;
+  const seconds = Number(value);
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? 0 : Math.max(0, at - now);
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+export function reasonOf(cause: unknown): string {
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  const code = (inner as { code?: unknown }).code;
+  return typeof code === 'string' ? code : inner instanceof Error ? inner.message : String(inner);
+}

@@ -1,0 +1,220 @@
+import { HEADERS, StreamError } from '@rivulet/protocol';
+import type { EndBody, FragmentIn, VerdictReply } from '@rivulet/protocol';
+import { AppendWindow } from './append-window';
+import { pause, resend } from './backoff';
+import { cut, isWellFormed, splitTrailingHalf } from './fragment-text';
+import { request } from './http';
+import type { Endpoint } from './http';
+import { Pacer } from './pacer';
+import { platform } from './platform-node';
+import type { RunningDigest } from './platform';
+import { uuidV7 } from './uuid-v7';
+
+export interface ProducerOptions {
+  /** What is written within this many ms is one fragment; 100–300 reads well. 0 (default): every write is one [APPEND-10]. */
+  intervalMs?: number;
+  /** Fragments beyond the acknowledged prefix; at most the stream's heldFragmentsMax. Default 64. */
+  windowFragmentsMax?: number;
+  /** POSTs under way at once. Default 2. */
+  inFlightMax?: number;
+  /** A call that has not succeeded after this long, resends included, fails the producer, ms. Default 5 minutes. */
+  giveUpMs?: number;
+}
+/** What a producer starts from: the answer of an open, or of a retry. */
+export interface ProducerStart {
+  streamNo: string;
+  epoch: number;
+  writeToken: string;
+  /** Only from an open. */
+  readToken?: string;
+  /** First sequence to write, and the CRC-32 of what is kept before it. */
+  next: number;
+  checksum: number;
+}
+
+const POST_FRAGMENTS_MAX = 64;
+const POST_BYTES_MAX = 256 * 1024;
+const HELD_BYTES_MAX = 4 * 1024 * 1024;
+const LEASE_MS = 10_000;
+const FRAGMENT_BYTES_MAX = 256 * 1024;
+/** Between two questions about a verdict that is not known yet, ms. */
+const VERDICT_PAUSE_MS = 200;
+
+/**
+ * Writes one attempt of one stream: numbered, resent until acknowledged, its lease kept alive. One of a stream and epoch at a time;
+ * a process that lost its producer goes on with `retry` [APPEND-3].
+ */
+export class Producer {
+  readonly streamNo: string;
+  readonly epoch: number;
+  readonly writeToken: string;
+  /** For readers of this stream; undefined when the producer came from a retry. */
+  readonly readToken: string | undefined;
+  private readonly window: AppendWindow;
+  private readonly pacer: Pacer | null;
+  private readonly ending = new AbortController();
+  private readonly run = uuidV7();
+  private readonly giveUpMs: number;
+  private readonly fragmentBytesMax: number;
+  private readonly heartbeat: ReturnType<typeof setInterval>;
+  /** SHA-256 of the whole content; null when an earlier attempt wrote part of it. */
+  private readonly digest: RunningDigest | null;
+  private checksum: number;
+  /** First half of a surrogate pair, waiting for the second. */
+  private half = '';
+  private isBeating = false;
+  private sentAt = Date.now();
+
+  constructor(
+    private readonly endpoint: Endpoint,
+    start: ProducerStart,
+    options: ProducerOptions = {},
+  ) {
+    this.streamNo = start.streamNo;
+    this.epoch = start.epoch;
+    this.writeToken = start.writeToken;
+    this.readToken = start.readToken;
+    this.checksum = start.checksum;
+    this.digest = start.next === 1 ? platform.createDigest() : null;
+    this.giveUpMs = options.giveUpMs ?? 300_000;
+    const grant = grantOf(start.writeToken);
+    this.fragmentBytesMax = grant.fragmentBytesMax;
+    this.window = new AppendWindow({
+      firstSequence: start.next,
+      fragmentsMax: options.windowFragmentsMax ?? 64,
+      bytesMax: HELD_BYTES_MAX,
+      postFragmentsMax: POST_FRAGMENTS_MAX,
+      postBytesMax: POST_BYTES_MAX,
+      inFlightMax: options.inFlightMax ?? 2,
+      post: (body) => this.call('fragments', body, { [HEADERS.writerRun]: this.run }),
+      onFailure: (error) => this.close(error),
+    });
+    this.pacer = options.intervalMs ? new Pacer(options.intervalMs, (part) => void this.append(part).catch(() => undefined)) : null;
+    this.heartbeat = setInterval(() => void this.beat(grant.leaseMs), Math.ceil(grant.leaseMs / 6));
+    (this.heartbeat as { unref?: () => void }).unref?.();
+  }
+
+  /** Fires when the stream takes no more from this producer: cancelled, superseded, expired, failed. Its reason is the StreamError. */
+  get signal(): AbortSignal {
+    return this.ending.signal;
+  }
+
+  /** Everything up to this sequence is durable. */
+  get acknowledged(): number {
+    return this.window.acknowledged;
+  }
+
+  /**
+   * Appends one fragment: a string on a text stream, bytes on a binary one, any JSON value on a json one.
+   * @returns when there is room for more; not yet durable, for that see flush().
+   */
+  async write(content: unknown): Promise<void> {
+    if (this.signal.aborted) throw this.signal.reason;
+    const isText = typeof content === 'string';
+    const part = isText ? this.joinHalf(content) : content;
+    if (this.pacer && (typeof part === 'string' || part instanceof Uint8Array)) {
+      this.pacer.push(part);
+      return;
+    }
+    await this.append(part);
+  }
+
+  /** @returns when everything written so far is durable. */
+  async flush(): Promise<void> {
+    this.pacer?.flush();
+    await this.window.flush();
+  }
+
+  /** Ends the stream: waits for what is written, then for the log's verdict. Repeating it is harmless [APPEND-4]. */
+  async end(metadata?: Record<string, unknown>): Promise<VerdictReply> {
+    if (this.half !== '') throw new StreamError('UTF8_INVALID', { detail: 'The last write ended with half a surrogate pair.' });
+    await this.flush();
+    const digest = (await this.digest?.hex()) ?? undefined;
+    const body: EndBody = { lastSeq: this.window.lastSequence, checksum: this.checksum, digest, metadata };
+    return this.conclude('end', JSON.stringify(body));
+  }
+
+  /** Gives the stream up: readers get what is there and then `final` with this code. */
+  async abort(code: string, message = ''): Promise<VerdictReply> {
+    return this.conclude('abort', JSON.stringify({ code, message }));
+  }
+
+  private async append(content: unknown): Promise<void> {
+    if (typeof content !== 'string' && !(content instanceof Uint8Array)) return this.push({ data: content }, utf8(JSON.stringify(content)));
+    if (typeof content === 'string' && !isWellFormed(content)) {
+      throw new StreamError('UTF8_INVALID', { detail: 'The text has half a surrogate pair.' });
+    }
+    const rooms = cut(content, this.fragmentBytesMax).map((part) =>
+      this.push(typeof part.content === 'string' ? { data: part.content } : { base64: platform.toBase64(part.content) }, part.bytes),
+    );
+    await Promise.all(rooms);
+  }
+
+  private push(fragment: FragmentIn, payload: Uint8Array): Promise<void> {
+    if (!this.signal.aborted) {
+      this.checksum = platform.crc32(payload, this.checksum);
+      this.digest?.update(payload);
+    }
+    return this.window.push(fragment, payload.length);
+  }
+
+  private joinHalf(text: string): string {
+    const { whole, half } = splitTrailingHalf(this.half + text);
+    this.half = half;
+    return whole;
+  }
+
+  private async conclude(verb: 'end' | 'abort', body: string): Promise<VerdictReply> {
+    for (const startedAt = Date.now(); ; await pause(VERDICT_PAUSE_MS, this.signal)) {
+      const verdict = await this.call<VerdictReply>(verb, body);
+      if (verdict.status !== 'PENDING') {
+        clearInterval(this.heartbeat);
+        return verdict;
+      }
+      if (Date.now() - startedAt > this.giveUpMs) return verdict;
+    }
+  }
+
+  private call<T>(verb: string, body: string, headers: Record<string, string> = {}): Promise<T> {
+    this.sentAt = Date.now();
+    const path = `/v1/streams/${this.streamNo}/${verb}`;
+    const { signal } = this;
+    const attempt = (): Promise<T> => request<T>(this.endpoint, { method: 'POST', path, token: this.writeToken, headers, body, signal });
+    return resend(attempt, { giveUpMs: this.giveUpMs, signal });
+  }
+
+  /** Proof of life while nothing is written; it is also how a silent producer learns of a cancel [APPEND-7]. */
+  private async beat(leaseMs: number): Promise<void> {
+    if (this.isBeating || Date.now() - this.sentAt < leaseMs / 3) return;
+    this.isBeating = true;
+    try {
+      await this.call('heartbeat', '{}');
+    } catch (error) {
+      // What may be resent has been; the rest means that this producer is out.
+      if (error instanceof StreamError && error.row.next !== 'retry') this.window.fail(error);
+    } finally {
+      this.isBeating = false;
+    }
+  }
+
+  private close(error: unknown): void {
+    clearInterval(this.heartbeat);
+    this.pacer?.flush();
+    this.ending.abort(error);
+  }
+}
+
+const encoder = new TextEncoder();
+const utf8 = (text: string): Uint8Array => encoder.encode(text);
+
+/** What the write token grants. Read, not verified: the service verifies it. A token of another form gives the defaults. */
+function grantOf(writeToken: string): { leaseMs: number; fragmentBytesMax: number } {
+  const [, claims = ''] = writeToken.split('.');
+  try {
+    const bytes = platform.fromBase64(claims.replace(/-/g, '+').replace(/_/g, '/'));
+    const { lease, lim } = JSON.parse(new TextDecoder().decode(bytes)) as { lease?: number; lim?: { fragmentBytesMax?: number } };
+    return { leaseMs: lease ?? LEASE_MS, fragmentBytesMax: lim?.fragmentBytesMax ?? FRAGMENT_BYTES_MAX };
+  } catch {
+    return { leaseMs: LEASE_MS, fragmentBytesMax: FRAGMENT_BYTES_MAX };
+  }
+}

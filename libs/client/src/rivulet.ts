@@ -1,0 +1,80 @@
+import { HEADERS } from '@rivulet/protocol';
+import type { OpenOptions, OpenedStream, ReaderEvent, RetriedStream, RetryBody, StreamSummary, VerdictReply } from '@rivulet/protocol';
+import { resend } from './backoff';
+import { watchChannel } from './channel';
+import type { ChannelOptions } from './channel';
+import { request } from './http';
+import type { Call, Endpoint } from './http';
+import { Producer } from './producer';
+import type { ProducerOptions } from './producer';
+import { uuidV7 } from './uuid-v7';
+import { Watching } from './watching';
+import type { WatchOptions } from './watching';
+
+export interface RivuletOptions {
+  /** Base URL of the installation, such as http://127.0.0.1:7100. */
+  url: string;
+  /** API key, or a token for one stream or channel. */
+  token: string;
+  /** Instead of the global fetch. */
+  fetch?: typeof fetch;
+  /** Bound of one call, resends included, ms. Default 5 minutes. */
+  giveUpMs?: number;
+}
+export interface RetryOptions extends ProducerOptions {
+  /** all (default): go on after what is accepted; none: start over, readers get `rewind`. */
+  keep?: 'all' | 'none';
+  reason?: string;
+  /** Asking again with the same one is harmless. Default: a new one. */
+  attemptId?: string;
+}
+
+export class Rivulet {
+  private readonly endpoint: Endpoint & { token: string };
+  private readonly giveUpMs: number;
+
+  constructor(options: RivuletOptions) {
+    const { fetch: given } = options;
+    // Called as a method of nothing: browsers refuse fetch with another `this`.
+    this.endpoint = { url: options.url.replace(/\/+$/, ''), token: options.token, fetch: given ?? ((input, init) => fetch(input, init)) };
+    this.giveUpMs = options.giveUpMs ?? 300_000;
+  }
+
+  /** Opens a stream. Safe to repeat with the same key: it answers with the same stream [APPEND-11]. */
+  async open(options: OpenOptions = {}, producer: ProducerOptions & { idempotencyKey?: string } = {}): Promise<Producer> {
+    const headers = { [HEADERS.idempotencyKey]: producer.idempotencyKey ?? uuidV7() };
+    const opened = await this.call<OpenedStream>({ method: 'POST', path: '/v1/streams', headers, body: JSON.stringify(options) });
+    return new Producer(this.endpoint, { ...opened, next: 1, checksum: 0 }, { giveUpMs: this.giveUpMs, ...producer });
+  }
+
+  /** A new attempt on a stream whose producer was lost: fences the old one and goes on after what the log has [APPEND-8, APPEND-12]. */
+  async retry(streamNo: string, options: RetryOptions = {}): Promise<Producer> {
+    const { keep = 'all', reason = '', attemptId = uuidV7(), ...producer } = options;
+    const body: RetryBody = { attemptId, keep, reason };
+    const retried = await this.call<RetriedStream>({ method: 'POST', path: `/v1/streams/${streamNo}/retries`, body: JSON.stringify(body) });
+    return new Producer(this.endpoint, retried, { giveUpMs: this.giveUpMs, ...producer });
+  }
+
+  watch(streamNo: string, options: WatchOptions = {}): Watching {
+    return new Watching(this.endpoint, streamNo, options);
+  }
+
+  /** Every stream of a channel, present and future; ends only by its signal. */
+  watchChannel(channel: string, options: ChannelOptions = {}): AsyncGenerator<ReaderEvent, void, undefined> {
+    return watchChannel(this.endpoint, channel, options);
+  }
+
+  cancel(streamNo: string, reason = ''): Promise<VerdictReply> {
+    return this.call<VerdictReply>({ method: 'POST', path: `/v1/streams/${streamNo}/cancel`, body: JSON.stringify({ reason }) });
+  }
+
+  state(streamNo: string): Promise<StreamSummary> {
+    return this.call<StreamSummary>({ method: 'GET', path: `/v1/watch/${streamNo}` });
+  }
+
+  private call<T>(call: Omit<Call, 'token'>): Promise<T> {
+    return resend(() => request<T>(this.endpoint, { ...call, token: this.endpoint.token }), { giveUpMs: this.giveUpMs });
+  }
+}
+
+export const rivulet = (options: RivuletOptions): Rivulet => new Rivulet(options);

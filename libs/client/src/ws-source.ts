@@ -1,0 +1,88 @@
+import { StreamError } from '@rivulet/protocol';
+import type { WatchReply, WatchRequest } from '@rivulet/protocol';
+import { problemToError } from './http';
+import { platform } from './platform-node';
+import type { SourceEvent } from './sse-source';
+
+export interface WsRequest {
+  /** Base URL, http or https. */
+  url: string;
+  token: string;
+  subscribe: { streamNo?: string; channel?: string; from?: string; intervalMs?: number };
+  signal?: AbortSignal;
+  /** Fragments the service may send beyond what was acknowledged: what bounds the queue here [WATCH-4]. */
+  window: number;
+}
+
+const ID = '1';
+
+/** Frames of one socket in order; rejects when it closes. */
+class Inbox {
+  private readonly frames: WatchReply[] = [];
+  private closed: { error: unknown } | null = null;
+  private wake: (() => void) | null = null;
+
+  add(frame: WatchReply): void {
+    this.frames.push(frame);
+    this.wake?.();
+  }
+  close(error: unknown): void {
+    this.closed ??= { error };
+    this.wake?.();
+  }
+  get isEmpty(): boolean {
+    return this.frames.length === 0;
+  }
+  async take(): Promise<WatchReply> {
+    for (;;) {
+      const frame = this.frames.shift();
+      if (frame) return frame;
+      if (this.closed) throw this.closed.error;
+      await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+  }
+}
+
+/**
+ * One subscription on a socket of its own: events until the caller stops.
+ * @throws StreamError as the service said, NOT_READY when the socket closed
+ */
+export async function* wsEvents(source: WsRequest): AsyncGenerator<SourceEvent> {
+  if (source.signal?.aborted) throw source.signal.reason;
+  const socket = platform.openSocket(`${source.url.replace(/^http/, 'ws')}/v1/watch/ws`);
+  const send = (frame: WatchRequest): void => socket.send(JSON.stringify(frame));
+  const inbox = new Inbox();
+  const stop = (): void => inbox.close(source.signal?.reason);
+  source.signal?.addEventListener('abort', stop, { once: true });
+  socket.onopen = () => send({ type: 'auth', token: source.token });
+  socket.onmessage = (event) => inbox.add(JSON.parse(String(event.data)) as WatchReply);
+  socket.onclose = ({ code }) => inbox.close(closeError(code));
+  socket.onerror = () => inbox.close(new StreamError('NOT_READY', { detail: `No WebSocket from ${source.url}.` }));
+  /** Fragments consumed since the last ack. */
+  let taken = 0;
+  try {
+    for (;;) {
+      const frame = await inbox.take();
+      if (frame.type === 'ready') send({ type: 'subscribe', id: ID, window: source.window, ...source.subscribe });
+      else if (frame.type === 'problem') throw problemToError(frame.problem as Record<string, unknown>, 500);
+      else if ('id' in frame) {
+        yield { type: frame.type, id: 'cursor' in frame ? frame.cursor : '', body: frame as unknown as Record<string, unknown> };
+        // The consumer came back for more: this one is done with [WATCH-4].
+        if (frame.type === 'fragment') taken += frame.to - frame.from + 1;
+        if (frame.type === 'fragment' && (inbox.isEmpty || taken >= source.window / 4)) {
+          send({ type: 'ack', id: ID, cursor: frame.cursor });
+          taken = 0;
+        }
+      }
+    }
+  } finally {
+    source.signal?.removeEventListener('abort', stop);
+    socket.onmessage = null;
+    socket.close();
+  }
+}
+
+/** @param code close code: 4000 + HTTP status when the service closed for a reason of ours */
+function closeError(code: number): StreamError {
+  return code >= 4400 && code < 4600 ? problemToError(null, code - 4000) : new StreamError('NOT_READY', { detail: `The socket closed (${code}).` });
+}
