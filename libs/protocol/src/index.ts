@@ -1,1 +1,36 @@
-export {};
+export { ERRORS, StreamError, problemOf } from './errors';
+export type { ErrorCode, ErrorRow, NextStep, Problem } from './errors';
+export { BEAT_KEY, OWNER_KEY, topicNames } from './records';
+export type {
+  AbortRecord, AppendRecord, BeatRecord, CancelRecord, DeleteRecord, EndRecord, ExpireRecord, GapRecord, LapseRecord, Limits, LogRecord,
+  Merge, OpenRecord, RetryRecord, StreamClass, TopicNames,
+} from './records';
+export type {
+  Attempt, Crc32, Effect, FinalFacts, HeldFragment, OpenFacts, PendingEnd, Position, PublicStatus, StreamState, StreamStatus, Verdict,
+  VerdictKind,
+} from './state';
+export type { LifecycleValue, OwnerValue, Version } from './lifecycle';
+export { decodeLifecycle, decodeOwner, encodeLifecycle, encodeOwner, isNewer } from './lifecycle-codec';
+export { METADATA_BYTES_MAX, METADATA_DEPTH_MAX, metadataProblem } from './metadata';
+export { STREAM_NO_LENGTH, issueStreamNo, parseStreamNo, verifyStreamNo } from './stream-no';
+export type { Mac, StreamNoParts } from './stream-no';
+export { decodeRecord, encodeRecord } from './record-codec';
+export { JUDGE_VERSION, judge } from './judge';
+export type { Judgement } from './judge';
+export { failState } from './judge-final';
+export {
+  cloneState, decodeState, encodeState, equalForCheckpoint, heldOffsets, publicStatus, restoreHeld, summaryOf,
+} from './state-codec';
+export type { JsonState } from './state-codec';
+export { PositionIndex, stateAt } from './positions';
+export type { StreamFacts } from './positions';
+export { formatCursor, formatFinalCursor, parseCursor, resolveCursor } from './cursor';
+export type { Cursor, ResolvedCursor } from './cursor';
+export { crc32Table } from './crc32-table';
+export { completeUtf8Length, isValidUtf8 } from './utf8';
+export { HEADERS } from './wire';
+export type {
+  AbortBody, AppendAck, AppendBody, CancelBody, EndBody, FinalEvent, FragmentEvent, FragmentIn, LostEvent, OpenOptions, OpenedStream,
+  ProblemEvent, ProduceReply, ProduceRequest, ReaderEvent, ResumedEvent, RetriedStream, RetryBody, RewindEvent, StreamEvent, StreamSummary,
+  VerdictReply, WatchReply, WatchRequest,
+} from './wire';

@@ -24,6 +24,8 @@ export interface PendingEnd {
   digest: string;
   metadata: Record<string, unknown>;
   offset: number;
+  /** Offsets of repeats of this end, newest last, at most 8: each asks for a verdict too [APPEND-4]. */
+  repeatOffsets: number[];
 }
 
 export interface Attempt {
@@ -60,7 +62,9 @@ export interface FinalFacts {
 /**
  * What the fold of a stream's records knows. Mutated only by the judge. Plain values only: encodeState writes all of it.
  * Invariants: `next` is the only sequence that is accepted; held sequences are > next, sorted, unique;
- * `pendingEnd` is set only while next ≤ pendingEnd.lastSeq; `final` is set iff status is not `open`, and nothing but `isDeleted` changes after it.
+ * `pendingEnd` is set only while next ≤ pendingEnd.lastSeq; `final` is set iff status is not `open`;
+ * after it only `isDeleted`, `judgedAt` and `offset` change.
+ * A beat changes only `isLost` and `activityOffset`: a replay may skip beats [OWN-3] and must reach the same content.
  */
 export interface StreamState {
   streamNo: string;
@@ -81,7 +85,7 @@ export interface StreamState {
   writers: { writer: string; n: number }[];
   held: HeldFragment[];
   heldBytes: number;
-  /** Judged time since something is missing (held or pending end), or null. */
+  /** Judged time since `next` is what is missing (fragments held behind it, or an end that waits), or null when nothing is. */
   gapSince: number | null;
   pendingEnd: PendingEnd | null;
   attempts: Attempt[];
