@@ -7,8 +7,8 @@ import { SseSocket } from './wire-sockets.mjs';
 /** Resident bytes of a process, after it had time to settle. Linux keeps them in /proc; elsewhere the process's own metric has them. */
 async function residentBytes(system) {
   await elapse(3000);
-  const pid = system.pids?.fanout;
-  if (pid && process.platform === 'linux') return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
+  const pid = system.pid('fanout');
+  if (process.platform === 'linux') return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
   const text = await (await fetch(`${system.urls.fanout}/metrics`)).text();
   return Number(/^process_resident_memory_bytes\S* (\S+)/m.exec(text)[1]);
 }

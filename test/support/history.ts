@@ -12,7 +12,13 @@ export interface LoggedRecord { offset: number; key: string; record: LogRecord }
 export interface Acknowledged { streamNo: string; epoch: number; sequence: number; payload: Buffer }
 
 /** Everything one session was shown of one stream, in order of arrival, over all its reconnects. */
-export interface Observed { session: string; streamNo: string; events: ReaderEvent[] }
+export interface Observed {
+  session: string;
+  streamNo: string;
+  events: ReaderEvent[];
+  /** Resolves when the session has seen the final event or given up. */
+  finished?: Promise<void>;
+}
 
 export interface NaiveContent {
   /** payload by sequence, index 0 = sequence 1 */
