@@ -7,9 +7,10 @@ export interface TableOptions<T> {
   partitions?: number[];
   /**
    * @param value lent for the call: copy what is kept
+   * @param place where it stands in the log, for tables that keep less than the value and read it again
    * @returns null for a key or value this table does not want. A throw counts as undecodable: reported, then skipped [OWN-7].
    */
-  decode(key: string, value: Buffer): T | null;
+  decode(key: string, value: Buffer, place: { partition: number; offset: number }): T | null;
   /** Whether a replaces b. Readers keep the maximum version, never the last write [OWN-2]. */
   isNewer(a: T, b: T): boolean;
   onUndecodable?(record: StoredRecord, partition: number, cause: unknown): void;
@@ -53,6 +54,11 @@ export class Table<T> {
 
   *entries(): IterableIterator<[string, T]> {
     for (const [key, row] of this.rows) yield [key, row.value];
+  }
+
+  /** Drops a row from memory only, for tables that bound what they keep. A later record of the key brings it back. */
+  forget(key: string): void {
+    this.rows.delete(key);
   }
 
   /** @returns unsubscribe */
@@ -103,7 +109,7 @@ export class Table<T> {
     }
     let value: T | null;
     try {
-      value = this.options.decode(record.key, record.value);
+      value = this.options.decode(record.key, record.value, { partition, offset: record.offset });
     } catch (cause) {
       this.options.onUndecodable?.(record, partition, cause);
       return;
