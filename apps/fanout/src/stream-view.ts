@@ -1,4 +1,4 @@
-import { ViewSegment } from './view-segment';
+import { ViewSegment, joinRun } from './view-segment';
 import type { ReadLimit, Run } from './view-segment';
 
 /** What a view tells the cache that holds it. */
@@ -83,7 +83,7 @@ export class StreamView {
       const segment = this.segments[index]!;
       const run = segment.run(at, room, limit, runs.length === 0);
       if (run === null) break;
-      this.join(runs, run);
+      joinRun(runs, run);
       room -= run.bytes;
       at = run.last + 1;
       if (at === segment.next) index += 1;
@@ -125,18 +125,6 @@ export class StreamView {
     this.heldCost = 0;
     this.nextSequence = next;
     this.account.shrank(this, cost);
-  }
-
-  /** Runs that meet over a segment border are one run. */
-  private join(runs: Run[], run: Run): void {
-    const previous = runs.at(-1);
-    if (previous === undefined || previous.epoch !== run.epoch || previous.lane !== run.lane) {
-      runs.push(run);
-      return;
-    }
-    for (const part of run.parts) previous.parts.push(part);
-    previous.last = run.last;
-    previous.bytes += run.bytes;
   }
 
   private segmentOf(sequence: number): number {

@@ -10,6 +10,40 @@ export interface Run {
   bytes: number;
 }
 
+/** Adds a run; one that only goes on where the last ended, in its lane and epoch, makes that one longer. */
+export function joinRun(runs: Run[], run: Run): void {
+  const previous = runs.at(-1);
+  if (previous === undefined || previous.epoch !== run.epoch || previous.lane !== run.lane) {
+    runs.push(run);
+    return;
+  }
+  for (const part of run.parts) previous.parts.push(part);
+  previous.last = run.last;
+  previous.bytes += run.bytes;
+}
+
+/**
+ * [WATCH-3] `latest` keeps the newest fragment per lane of each epoch. What is left stays in order and without a hole: each run covers, by
+ * `first`, those that were superseded before it.
+ * @param runs consecutive, read exactly
+ */
+export function newestPerLane(runs: readonly Run[]): Run[] {
+  const newest = new Map<string, Run>();
+  // A later run of the same lane takes the place at the end: the map is in order of the newest.
+  for (const run of runs) {
+    const key = `${run.epoch}:${run.lane}`;
+    newest.delete(key);
+    newest.set(key, run);
+  }
+  let first = runs[0]?.first ?? 0;
+  return [...newest.values()].map((run) => {
+    const part = run.parts.at(-1)!;
+    const covering = { ...run, first, parts: [part], bytes: part.byteLength };
+    first = run.last + 1;
+    return covering;
+  });
+}
+
 /** Where a read stops; a first fragment larger than bytesMax is still read, alone. */
 export interface ReadLimit {
   bytesMax: number;

@@ -1,0 +1,73 @@
+import type { EventText } from './event-text';
+import { fragmentText, toldText } from './event-text';
+import type { Told } from './reader';
+import type { StreamEntry } from './stream-source';
+import type { Run } from './view-segment';
+
+/** SSE bytes, plain and as one chunk of a chunked body. */
+export interface SseFrame { plain: Buffer; chunk: Buffer }
+
+export function sseFrame(text: string): SseFrame {
+  const plain = Buffer.from(text);
+  return { plain, chunk: Buffer.concat([Buffer.from(`${plain.byteLength.toString(16)}\r\n`), plain, CRLF]) };
+}
+const CRLF = Buffer.from('\r\n');
+
+/** On a feed of one stream: the cursor is the SSE id [WATCH-2], and the streamNo is known. */
+export function sseText({ name, cursor, members }: EventText): string {
+  return `event: ${name}\n${cursor === '' ? '' : `id: ${cursor}\n`}data: {${members}}\n\n`;
+}
+
+/** On a feed of many streams no id is sent: a browser would resume with the cursor of whichever stream came last. */
+export function channelText(streamNo: string, { name, members }: EventText): string {
+  return `event: ${name}\ndata: {"streamNo":"${streamNo}"${members === '' ? '' : `,${members}`}}\n\n`;
+}
+
+/** What follows `{"id":"…",` in a WebSocket frame. */
+export function socketText(streamNo: string, { name, members }: EventText): string {
+  return `"type":"${name}","streamNo":"${streamNo}"${members === '' ? '' : `,${members}`}}`;
+}
+
+interface Slot<T> { first: number; last: number; epoch: number; generation: number; frame: T }
+const FORMATS = {
+  sse: (_: string, text: EventText): SseFrame => sseFrame(sseText(text)),
+  channel: (streamNo: string, text: EventText): SseFrame => sseFrame(channelText(streamNo, text)),
+  socket: (streamNo: string, text: EventText): string => socketText(streamNo, text),
+};
+type Format = keyof typeof FORMATS;
+type FrameOf<F extends Format> = ReturnType<(typeof FORMATS)[F]>;
+
+/**
+ * The head of a stream is encoded once, however many sessions are there: each format remembers the last run of each stream until the end
+ * of the tick. Sessions behind the head encode their own, as they all stand elsewhere.
+ */
+export class SharedFrames {
+  private readonly slots = { sse: new Map(), channel: new Map(), socket: new Map() } as { [F in Format]: Map<StreamEntry, Slot<FrameOf<F>>> };
+  private isClearing = false;
+
+  frame<F extends Format>(format: F, entry: StreamEntry, told: Told): FrameOf<F> {
+    if (told.kind !== 'fragments') return FORMATS[format](entry.streamNo, toldText(told)) as FrameOf<F>;
+    return this.fragments(format, entry, told.run, told.generation);
+  }
+
+  private fragments<F extends Format>(format: F, entry: StreamEntry, run: Run, generation: number): FrameOf<F> {
+    const slots = this.slots[format];
+    const slot = slots.get(entry);
+    if (slot?.last === run.last && slot.first === run.first && slot.epoch === run.epoch && slot.generation === generation) return slot.frame;
+    const frame = FORMATS[format](entry.streamNo, fragmentText(run, entry.state.open.merge)) as FrameOf<F>;
+    const { first, last, epoch } = run;
+    slots.set(entry, { first, last, epoch, generation, frame });
+    this.clearAfterTick();
+    return frame;
+  }
+
+  /** Kept longer, they would be memory outside of every cap. */
+  private clearAfterTick(): void {
+    if (this.isClearing) return;
+    this.isClearing = true;
+    setImmediate(() => {
+      this.isClearing = false;
+      for (const slots of Object.values(this.slots)) slots.clear();
+    });
+  }
+}
