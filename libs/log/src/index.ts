@@ -12,3 +12,7 @@ export { topicSpecs } from './topic-specs';
 export { LogBatchServer } from './nest-batch-server';
 export type { LogBatchServerOptions } from './nest-batch-server';
 export { LOG_PATTERNS } from './log-patterns';
+export { openKafkaLog } from './kafka-log';
+export type { KafkaLogOptions } from './kafka-log';
+export type { KafkaClientOptions, KafkaLogger } from './kafka-client';
+export type { Compression } from './kafka-producer';

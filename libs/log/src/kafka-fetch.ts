@@ -1,0 +1,81 @@
+import { buildFetch, FETCH_API_KEY, FETCH_VERSION } from './kafka-internals';
+import type { KafkaBroker } from './kafka-internals';
+import { decodeRecordSet, readInt64 } from './record-batch';
+import type { RecordSet } from './record-batch';
+
+export interface FetchPlace { topic: string; partition: number; from: number; bytesMax: number }
+export interface FetchBounds { waitMs: number; bytesMax: number }
+export interface FetchedPartition extends RecordSet {
+  topic: string;
+  partition: number;
+  /** 0, or why this partition (and only this one) gave nothing. */
+  errorCode: number;
+  highWatermark: number;
+}
+
+export const ERROR_OFFSET_OUT_OF_RANGE = 1;
+/** We write no transactions. Reading only committed records would let somebody else's hanging transaction stop the partition. */
+export const READ_UNCOMMITTED = 0;
+
+/**
+ * One fetch of several partitions from their leader. kafkajs's own response parser throws on the first partition with an error and does
+ * not say which one it was; here every partition answers for itself.
+ */
+export async function fetchPartitions(broker: KafkaBroker, places: FetchPlace[], bounds: FetchBounds): Promise<FetchedPartition[]> {
+  const supported = broker.versions[FETCH_API_KEY];
+  if (supported && supported.maxVersion < FETCH_VERSION) throw new Error('This Kafka is older than 2.3; it does not speak Fetch version 11.');
+  const from = new Map(places.map((place) => [`${place.topic}/${place.partition}`, place.from]));
+  const fetch = buildFetch({
+    isolationLevel: READ_UNCOMMITTED,
+    maxWaitTime: bounds.waitMs,
+    minBytes: 1, // answer with the first byte there is
+    maxBytes: bounds.bytesMax,
+    topics: byTopic(places),
+    rackId: '',
+  });
+  const answer = await broker.connectionPool.send({
+    ...fetch,
+    response: { decode: async (raw) => ({ clientSideThrottleTime: raw.readInt32BE(0), raw }), parse: async (decoded) => decoded },
+    logResponseError: false,
+  });
+  return decodeFetch((answer as { raw: Buffer }).raw, from);
+}
+
+function byTopic(places: FetchPlace[]): Parameters<typeof buildFetch>[0]['topics'] {
+  const topics = new Map<string, { partition: number; fetchOffset: string; maxBytes: number }[]>();
+  for (const { topic, partition, from, bytesMax } of places) {
+    let partitions = topics.get(topic);
+    if (!partitions) topics.set(topic, (partitions = []));
+    partitions.push({ partition, fetchOffset: String(from), maxBytes: bytesMax });
+  }
+  return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
+}
+
+/** Fetch response, version 11: throttle time, error, session, then topics of partitions with their record sets. */
+async function decodeFetch(raw: Buffer, from: ReadonlyMap<string, number>): Promise<FetchedPartition[]> {
+  const fetched: FetchedPartition[] = [];
+  const errorCode = raw.readInt16BE(4);
+  if (errorCode !== 0) throw new Error(`The fetch was refused with Kafka error ${errorCode}.`);
+  let at = 10; // throttle 4, error 2, session 4
+  const int32 = () => raw.readInt32BE((at += 4) - 4);
+  for (let topics = int32(); topics > 0; topics -= 1) {
+    const nameLength = raw.readInt16BE(at);
+    const topic = raw.toString('utf8', at + 2, at + 2 + nameLength);
+    at += 2 + nameLength;
+    for (let partitions = int32(); partitions > 0; partitions -= 1) {
+      const partition = int32();
+      const partitionError = raw.readInt16BE(at);
+      const highWatermark = readInt64(raw, at + 2);
+      at += 2 + 8 + 8 + 8; // error, high watermark, last stable offset, log start
+      const aborted = int32();
+      at += Math.max(0, aborted) * 16 + 4; // aborted transactions, preferred replica
+      const size = Math.max(0, int32());
+      const set = raw.subarray(at, at + size);
+      at += size;
+      const next = from.get(`${topic}/${partition}`);
+      if (next === undefined) continue;
+      fetched.push({ topic, partition, errorCode: partitionError, highWatermark, ...(await decodeRecordSet(set, next)) });
+    }
+  }
+  return fetched;
+}

@@ -1,0 +1,74 @@
+import { StreamError } from '@rivulet/protocol';
+import { KafkaClusterView, StaleMetadata } from './kafka-cluster-view';
+import type { KafkaClient, KafkaLogger } from './kafka-client';
+import { ERROR_OFFSET_OUT_OF_RANGE, fetchPartitions, READ_UNCOMMITTED } from './kafka-fetch';
+import type { Bounds, LogBatch } from './log';
+
+/** The broker answers the requests of one connection one after the other: with two, a long read need not hold up a short one. */
+const CLIENTS = 2;
+const SCAN_BYTES_MAX = 1024 * 1024;
+const EARLIEST = -2;
+const LATEST = -1;
+
+/** Reads at a place, once: cold reads, restore, bounds. Never on the tails' connection, whose long poll would hold them up. */
+export class KafkaPointReads {
+  private readonly views: KafkaClusterView[];
+  private turn = 0;
+
+  constructor(client: (name: string) => KafkaClient, private readonly deadlineMs: number, private readonly logger?: KafkaLogger) {
+    this.views = Array.from({ length: CLIENTS }, (_, index) => new KafkaClusterView(client(`read-${index}`)));
+  }
+
+  async partitions(topic: string): Promise<number> {
+    const view = this.view();
+    return view.untilAnswered(this.deadlineMs, async () => {
+      await view.addTopic(topic);
+      return view.partitions(topic);
+    });
+  }
+
+  async bounds(topic: string, partition: number): Promise<Bounds> {
+    const view = this.view();
+    return view.untilAnswered(this.deadlineMs, async () => {
+      const broker = await view.leaderOf(topic, partition);
+      const offsetAt = async (timestamp: number) => {
+        const topics = [{ topic, partitions: [{ partition, timestamp }] }];
+        const { responses } = await broker.listOffsets({ isolationLevel: READ_UNCOMMITTED, topics });
+        return Number(responses[0]?.partitions[0]?.offset);
+      };
+      const [start, end] = await Promise.all([offsetAt(EARLIEST), offsetAt(LATEST)]);
+      if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end)) throw new StaleMetadata('The broker gave no offsets.');
+      return { start, end };
+    });
+  }
+
+  async scan(topic: string, partition: number, from: number, bytesMax = SCAN_BYTES_MAX): Promise<LogBatch> {
+    const view = this.view();
+    return view.untilAnswered(this.deadlineMs, async () => {
+      const broker = await view.leaderOf(topic, partition);
+      // No wait: at the end of the partition the answer is empty, at once.
+      const [found] = await fetchPartitions(broker, [{ topic, partition, from, bytesMax }], { waitMs: 0, bytesMax });
+      if (found?.errorCode === ERROR_OFFSET_OUT_OF_RANGE) return this.outOfRange(topic, partition, from);
+      if (!found || found.errorCode !== 0) throw new StaleMetadata(`Kafka error ${found?.errorCode ?? 'unknown'}`);
+      for (const batch of found.unreadable) this.logger?.error({ topic, partition, ...batch }, 'a batch cannot be read and was skipped');
+      const { records, nextOffset, highWatermark } = found;
+      return { topic, partition, records, nextOffset, highWatermark };
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.views.map((view) => view.close()));
+  }
+
+  private async outOfRange(topic: string, partition: number, from: number): Promise<LogBatch> {
+    const { start, end } = await this.bounds(topic, partition);
+    if (from < start) throw new StreamError('CURSOR_EXPIRED', { topic, partition, from, start });
+    // Ahead of the end: nothing there (yet), as in memory.
+    return { topic, partition, records: [], nextOffset: from, highWatermark: end };
+  }
+
+  private view(): KafkaClusterView {
+    this.turn = (this.turn + 1) % this.views.length;
+    return this.views[this.turn]!;
+  }
+}
