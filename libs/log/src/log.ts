@@ -6,6 +6,8 @@ export interface RecordToAppend {
   key: string;
   /** null: a tombstone. */
   value: Uint8Array | null;
+  /** For what has no schema of its own (dead letters); never on the hot path, where each costs microseconds. */
+  headers?: Record<string, string>;
   /** How many of the appended entries this record carries (consecutive, in order); their offset is its offset. */
   entries: number;
 }
@@ -17,6 +19,8 @@ export interface StoredRecord {
   offset: number;
   /** Broker time, ms (LogAppendTime). */
   timestamp: number;
+  /** Only when the record was written with some. */
+  headers?: Record<string, string>;
 }
 
 export interface LogBatch {

@@ -17,9 +17,9 @@ export class MemoryPartition {
   /** @returns offset of the first record */
   append(records: readonly RecordToAppend[], timestamp: number): number {
     const base = this.end;
-    for (const { key, value } of records) {
+    for (const { key, value, headers } of records) {
       // Copied: the caller owns its buffer, and a slice would keep the whole of it.
-      const stored: StoredRecord = { key, value: value === null ? null : Buffer.from(value), offset: this.end++, timestamp };
+      const stored: StoredRecord = { key, value: value === null ? null : Buffer.from(value), offset: this.end++, timestamp, ...(headers && { headers }) };
       this.records.push(stored);
       this.bytes += sizeOf(stored);
       if (this.isCompacted) this.keys.add(key);
