@@ -18,6 +18,7 @@ export { decodeRecord, encodeRecord } from './record-codec';
 export { JUDGE_VERSION, judge } from './judge';
 export type { Judgement } from './judge';
 export { failState } from './judge-final';
+export { freshState } from './fresh-state';
 export {
   cloneState, decodeState, encodeState, equalForCheckpoint, heldOffsets, publicStatus, restoreHeld, summaryOf,
 } from './state-codec';

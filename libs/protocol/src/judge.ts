@@ -22,7 +22,8 @@ export interface Judgement { state: StreamState | undefined; effects: Effect[] }
  *     (none) ── open ──► open ⇄ lost ── end | failure | cancel | expire ──► final ── delete ──► deleted
  *
  * @param state consumed: the judge changes it and gives it back; undefined before the `open`
- * @param record for a `beat`: only this stream's entry of it
+ * @param record for a `beat`: only this stream's entry of it. Payloads of fragments that come too early are kept as they are: the caller
+ *   copies the record's bytes first when they are a view of something larger
  * @param offset of the record; at or below `state.offset` the record is ignored, so folding again is harmless
  * @param timestamp broker time of the record, ms
  */
