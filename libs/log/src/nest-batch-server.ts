@@ -38,6 +38,11 @@ export class LogBatchServer extends Server implements CustomTransportStrategy {
     return [...this.sessions.values()].filter((session) => !session.isRevoked).map((session) => session.partition);
   }
 
+  /** Gives a partition we hold to the app anew: revoked, then assigned. For an app that was fenced and is the owner after all. */
+  restart(partition: number): void {
+    this.sessions.get(partition)?.restart();
+  }
+
   listen(callback: (error?: unknown) => void): void {
     const patterns = Object.values(LOG_PATTERNS).filter((pattern) => !this.getHandlerByPattern(pattern));
     if (patterns.length > 0) return callback(new Error(`No @EventPattern handler for ${patterns.join(', ')}`));

@@ -29,6 +29,7 @@ export class PartitionSession {
   private isAssigned = false;
   private tail: Tail | null = null;
   private running: Promise<void> = Promise.resolve();
+  private restartReading: (() => void) | null = null;
 
   constructor(private readonly options: PartitionSessionOptions) {
     this.partition = options.partition;
@@ -48,6 +49,11 @@ export class PartitionSession {
       this.signalRevoked();
     }
     return this.done;
+  }
+
+  /** The app lost what it built of this partition: revoked, then assigned once more. Nothing while it is not being read. */
+  restart(): void {
+    this.restartReading?.();
   }
 
   private async run(): Promise<void> {
@@ -74,6 +80,7 @@ export class PartitionSession {
       if (typeof from !== 'number' || !Number.isSafeInteger(from) || from < 0) throw new TypeError(`not an offset: ${String(from)}`);
       if (!this.isOver) {
         await new Promise<void>((restart) => {
+          this.restartReading = restart;
           this.tail = this.options.log.tail(this.options.topic, this.partition, from as number, {
             onBatch: (batch) => {
               batches += 1;
@@ -91,6 +98,7 @@ export class PartitionSession {
     } catch (error) {
       this.options.onTrouble('the partition could not be started', error);
     }
+    this.restartReading = null;
     this.stopReading();
     await this.running;
     await this.revokedCall;
