@@ -1,0 +1,225 @@
+import { BEAT_KEY, decodeRecord, judge, parseStreamNo, PositionIndex } from '@rivulet/protocol';
+import type { AppendRecord, BeatRecord, Crc32, Effect, LogRecord, StreamState } from '@rivulet/protocol';
+import type { LogBatch, StoredRecord } from '@rivulet/log';
+import type { DeadLetters } from './dead-letters';
+import { OpenStream } from './open-stream';
+import type { OwnershipMetrics } from './ownership-metrics';
+import type { ReplayMarks } from './replay-marks';
+import type { StreamTable } from './stream-table';
+import type { StreamView } from './stream-view';
+import type { Time } from './time';
+
+export interface FoldOptions {
+  partition: number;
+  table: StreamTable;
+  marks: ReplayMarks;
+  deadLetters: DeadLetters;
+  metrics: OwnershipMetrics;
+  time: Time;
+  crc32: Crc32;
+  makeView(streamNo: string): StreamView;
+  /** Reads a finished stream back into memory; undefined when it is not there any more. */
+  recall(streamNo: string): Promise<OpenStream | undefined>;
+  /** Something that everyone may know has changed. */
+  onPublic(stream: OpenStream): void;
+  /** A stream that was not there before. */
+  onOpened(stream: OpenStream): void;
+}
+
+/** Facts that most streams share; one copy of each saves half of an idle stream's memory. */
+const SHARED_MAX = 4096;
+
+/**
+ * Folds the records of one partition in offset order: decodes, hands each to the judge with the state of its stream, applies the effects.
+ * Nothing here decides: two owners that fold the same records have the same streams.
+ */
+export class PartitionFold {
+  /** Offset after the last record folded. */
+  next: number;
+  /** Bytes of record values folded since this owner began. */
+  bytes = 0;
+  /** End of the log as last seen. */
+  highWatermark = 0;
+  /** The last record folded: by it a later owner knows the log again [OWN-5]. */
+  readonly last = { offset: -1, timestamp: 0 };
+  private readonly changed = new Set<OpenStream>();
+  private readonly shared = new Map<string, unknown>();
+
+  constructor(from: number, private readonly options: FoldOptions) {
+    this.next = from;
+  }
+
+  /** Records below `next` were folded before and are passed over. */
+  async fold(batch: LogBatch): Promise<void> {
+    const { topic } = batch;
+    for (const record of batch.records) {
+      if (record.offset < this.next) continue;
+      const decoded = this.decode(topic, record);
+      if (decoded !== null) {
+        const isRecalled = decoded.kind !== 'beat' && this.needsRecall(record.key, decoded.kind, record.offset);
+        if (isRecalled) await this.options.recall(record.key);
+        if (decoded.kind === 'beat') this.foldBeat(decoded, record);
+        else this.foldRecord(topic, record, decoded);
+      }
+      this.next = record.offset + 1;
+      this.last.offset = record.offset;
+      this.last.timestamp = record.timestamp;
+      this.bytes += record.value?.byteLength ?? 0;
+    }
+    // Compaction and control records leave holes: the batch says where it ends.
+    this.next = Math.max(this.next, batch.nextOffset);
+    this.highWatermark = Math.max(batch.highWatermark, this.next);
+    for (const stream of this.changed) stream.notify();
+    this.changed.clear();
+  }
+
+  get lag(): number {
+    return Math.max(0, this.highWatermark - this.next);
+  }
+
+  private decode(topic: string, record: StoredRecord): LogRecord | null {
+    const { deadLetters, partition } = this.options;
+    if (record.value === null) {
+      deadLetters.put('no-value', topic, partition, record, null);
+      return null;
+    }
+    try {
+      const decoded = decodeRecord(record.value);
+      if ((decoded.kind === 'beat') !== (record.key === BEAT_KEY)) throw new Error(`a ${decoded.kind} record under the key ${record.key.slice(0, 64)}`);
+      return decoded.kind === 'append' ? withOwnPayloads(decoded) : decoded;
+    } catch (error) {
+      deadLetters.put('undecodable', topic, partition, record, error); // [OWN-7]
+      return null;
+    }
+  }
+
+  /**
+   * An ended stream that is only a map entry is read back when the record may ask for a verdict or remove it.
+   * What can only be refused (late appends) is not worth a read each.
+   */
+  private needsRecall(streamNo: string, kind: LogRecord['kind'], offset: number): boolean {
+    const finished = this.options.table.finished.get(streamNo);
+    if (finished === undefined || finished.isDeleted || offset <= finished.foldedTo) return false;
+    return kind === 'end' || kind === 'abort' || kind === 'cancel' || kind === 'retry' || kind === 'delete';
+  }
+
+  private foldRecord(topic: string, record: StoredRecord, decoded: LogRecord): void {
+    const { table, partition, crc32, metrics, deadLetters } = this.options;
+    const streamNo = record.key;
+    const stream = table.live.get(streamNo);
+    if (stream === undefined) {
+      const finished = table.finished.get(streamNo);
+      if (finished !== undefined) {
+        if (decoded.kind === 'append' && record.offset > finished.foldedTo) metrics.refused('STREAM_FINAL', decoded.payloads.length);
+        return;
+      }
+      if (parseStreamNo(streamNo)?.partition !== partition) {
+        // [NO-2] Nobody of ours writes this: a stream lives in the partition its number names, and nowhere else.
+        deadLetters.put('misplaced', topic, partition, record, null);
+        return;
+      }
+    } else if (record.offset <= stream.foldedTo) return;
+    const wasFinal = stream?.isFinal ?? false;
+    const { state, effects } = judge(stream?.state, streamNo, decoded, record.offset, record.timestamp, crc32);
+    this.settle(stream, state, effects, record, wasFinal);
+  }
+
+  /** One beat renews many leases: the judge is asked for each stream by itself. Ended and unknown ones need no renewal. */
+  private foldBeat(beat: BeatRecord, record: StoredRecord): void {
+    for (const beating of beat.streams) {
+      const stream = this.options.table.live.get(beating.no);
+      if (stream === undefined || stream.isFinal || record.offset <= stream.foldedTo) continue;
+      const own: BeatRecord = { kind: 'beat', streams: [beating] };
+      const { effects } = judge(stream.state, beating.no, own, record.offset, record.timestamp, this.options.crc32);
+      for (const effect of effects) this.apply(stream, effect);
+    }
+  }
+
+  private settle(known: OpenStream | undefined, state: StreamState | undefined, effects: Effect[], record: StoredRecord, wasFinal: boolean): void {
+    const { table, marks, time } = this.options;
+    const stream = known ?? this.created(state, record);
+    if (stream === undefined) {
+      for (const effect of effects) this.count(effect);
+      return;
+    }
+    let isPublic = false;
+    for (const effect of effects) {
+      if (this.apply(stream, effect)) isPublic = true;
+    }
+    // After the end nothing but a verdict or the removal is worth a checkpoint: late appends must not cause writes.
+    if (!wasFinal || isPublic) marks.note(stream, record.offset, this.bytes, time.now());
+    if (!wasFinal) stream.index.offer(stream.state);
+    if (!wasFinal && stream.isFinal) table.becameFinal();
+  }
+
+  private created(state: StreamState | undefined, record: StoredRecord): OpenStream | undefined {
+    if (state === undefined) return undefined;
+    const { open } = state;
+    state.open = {
+      ...open,
+      channel: this.sharedOf(`channel ${open.channel}`, open.channel),
+      contentType: this.sharedOf(`type ${open.contentType}`, open.contentType),
+      limits: this.sharedOf(`limits ${JSON.stringify(open.limits)}`, open.limits),
+      metadata: Object.keys(open.metadata).length === 0 ? this.sharedOf('metadata', open.metadata) : open.metadata,
+    };
+    const stream = new OpenStream(record.key, this.options.partition, state, new PositionIndex(), -1, this.options.makeView);
+    this.options.table.add(stream);
+    this.options.onOpened(stream);
+    return stream;
+  }
+
+  /** @returns whether everyone is to be told */
+  private apply(stream: OpenStream, effect: Effect): boolean {
+    switch (effect.kind) {
+      case 'fragments':
+        this.changed.add(stream);
+        this.options.metrics.accepted(effect.payloads.length);
+        stream.view.append(effect.epoch, effect.lane, effect.firstSequence, effect.payloads);
+        return false;
+      case 'duplicate':
+      case 'refused':
+        this.count(effect);
+        return false;
+      case 'attempt':
+        if (effect.keep === 'none') stream.view.rewind(effect.epoch);
+        break;
+      case 'verdict':
+        stream.addVerdict(effect.verdict);
+        break;
+      case 'deleted':
+        stream.dispose();
+        break;
+      default: // opened, lost, resumed, final: shown from the state
+    }
+    this.changed.add(stream);
+    this.options.onPublic(stream);
+    return true;
+  }
+
+  private count(effect: Effect): void {
+    if (effect.kind === 'duplicate') this.options.metrics.duplicates(effect.fragments);
+    else if (effect.kind === 'refused') this.options.metrics.refused(effect.code, Math.max(1, effect.fragments));
+  }
+
+  private sharedOf<T>(key: string, value: T): T {
+    const known = this.shared.get(key);
+    if (known !== undefined) return known as T;
+    if (this.shared.size >= SHARED_MAX) this.shared.clear();
+    this.shared.set(key, value);
+    return value;
+  }
+}
+
+/** Payloads are views into the whole fetch response, which one kept fragment would pin: they are copied once, together [KAFKA-10]. */
+function withOwnPayloads(record: AppendRecord): AppendRecord {
+  const { payloads } = record;
+  let total = 0;
+  for (const payload of payloads) total += payload.byteLength;
+  const copy = Buffer.allocUnsafe(total);
+  let at = 0;
+  record.payloads = payloads.map((payload) => {
+    copy.set(payload, at);
+    return copy.subarray(at, (at += payload.byteLength));
+  });
+  return record;
+}

@@ -1,0 +1,97 @@
+import { encodeOwner, failState, OWNER_KEY, PositionIndex, StreamError } from '@rivulet/protocol';
+import type { LifecycleValue } from '@rivulet/protocol';
+import { rereadHeld } from './held-payloads';
+import { OpenStream } from './open-stream';
+import type { OwnerContext } from './owner-context';
+import { CLAIMING, LifecycleRestore } from './restore';
+import { bareStateOf, stateOf } from './restored-state';
+import type { StreamTable } from './stream-table';
+import { checkTakeover } from './takeover-checks';
+import type { TakeoverReport } from './takeover-checks';
+
+/** What a new owner starts from. */
+export interface Takeover {
+  claim: number;
+  clusterId: string;
+  /** Where the replay begins. */
+  replayFrom: number;
+  report: TakeoverReport;
+  /** Streams that were ended here, to be published. */
+  ended: OpenStream[];
+}
+
+/**
+ * Restore, claim, check [OWN-2]: the lifecycle partition is read to its end, the claim is written, and what others wrote before the claim is
+ * read too. From then on whoever claims later has the higher claim, and readers believe only the highest.
+ */
+export async function takeOver(context: OwnerContext, partition: number, table: StreamTable): Promise<Takeover> {
+  const { log, topics, deadLetters, logger } = context;
+  const restore = new LifecycleRestore(log, topics.lifecycle, partition, deadLetters);
+  await restore.readAll();
+  const claim = await writeClaim(context, partition, restore);
+  await restore.readTo(claim);
+  const owner = restore.owner?.value ?? null;
+  const open: LifecycleValue[] = [];
+  for (const [streamNo, restored] of restore.streams) {
+    if (restored.value === null) table.addFinished(streamNo, restored.finished);
+    else open.push(restored.value);
+  }
+  const report = await checkTakeover(log, topics.fragments, partition, owner, open);
+  if (report.isOtherLog) {
+    logger.error({ partition, logId: owner?.logId, open: open.length }, 'another log than the one of the last owner: its open streams have failed');
+  }
+  let replayFrom = owner === null || report.isOtherLog ? report.bounds.start : owner.replayFrom;
+  const ended: OpenStream[] = [];
+  for (const value of open) {
+    // Without a checkpoint the stream is folded anew from the record that opened it.
+    if (value.checkpoint === undefined && !report.lost.has(value.streamNo)) {
+      replayFrom = Math.min(replayFrom, value.openedOffset);
+      continue;
+    }
+    const stream = await restoreStream(context, partition, value, restore.streams.get(value.streamNo)!.offset, report);
+    table.add(stream);
+    if (stream.isFinal) ended.push(stream);
+  }
+  replayFrom = Math.min(Math.max(replayFrom, report.bounds.start), report.bounds.end);
+  return { claim, clusterId: await log.clusterId(), replayFrom, report, ended };
+}
+
+async function writeClaim(context: OwnerContext, partition: number, restore: LifecycleRestore): Promise<number> {
+  const { instance, address, lifecycle, log, topics } = context;
+  const restored = restore.owner?.value;
+  const replayFrom = restored?.replayFrom ?? (await log.bounds(topics.fragments, partition)).start;
+  const value = encodeOwner({ version: [CLAIMING, replayFrom, 0], instance, address, replayFrom, logId: restored?.logId ?? '' });
+  const { offset } = await lifecycle.append(partition, { key: OWNER_KEY, value }, value.byteLength);
+  return offset;
+}
+
+async function restoreStream(
+  context: OwnerContext, partition: number, value: LifecycleValue, lifecycleOffset: number, report: TakeoverReport,
+): Promise<OpenStream> {
+  const { log, topics, logger, makeView } = context;
+  const { streamNo } = value;
+  let code: 'LOG_LOST' | 'INTERNAL' = 'LOG_LOST';
+  let why = report.lost.get(streamNo) ?? null;
+  let state = bareStateOf(value);
+  if (why === null) {
+    try {
+      state = stateOf(value);
+      why = await rereadHeld(log, topics.fragments, partition, state);
+    } catch (error) {
+      if (error instanceof StreamError) throw error; // the log does not answer: the whole takeover is tried again
+      // [JUDGE-10] A state that cannot be read fails its stream, never the partition.
+      code = 'INTERNAL';
+      why = `its state cannot be read: ${(error as Error).message}`;
+    }
+  }
+  const positions = new PositionIndex(report.isOtherLog ? [] : value.positions);
+  positions.dropBelow(report.bounds.start);
+  const stream = new OpenStream(streamNo, partition, state, positions, value.checkpoint?.offset ?? -1, makeView);
+  stream.lifecycleOffset = lifecycleOffset;
+  stream.verdicts = value.verdicts;
+  if (why === null) return stream;
+  // The only end that is no record: the log that would hold it is the very thing that was lost. It is published like any other, and sticks.
+  logger.error({ partition, streamNo, code, why }, 'a stream has failed at a takeover');
+  for (const effect of failState(state, code)) if (effect.kind === 'verdict') stream.addVerdict(effect.verdict);
+  return stream;
+}
