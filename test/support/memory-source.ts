@@ -1,0 +1,144 @@
+import { decodeRecord, encodeRecord, judge, PositionIndex, StreamError, summaryOf } from '@rivulet/protocol';
+import type { AppendRecord, Effect, LogRecord, OpenRecord, StreamState, StreamSummary } from '@rivulet/protocol';
+import type { LogBatch, MemoryLog, Tail } from '@rivulet/log';
+import { crc32 } from '@rivulet/service';
+import type { StreamEntry, StreamSource } from '../../apps/fanout/src/stream-source';
+import type { StreamView } from '../../apps/fanout/src/stream-view';
+import type { ViewCache } from '../../apps/fanout/src/view-cache';
+
+export const FRAGMENTS = 'test.fragments';
+
+/** An `open` with limits nobody meets by accident. */
+export function openRecord(options: Partial<OpenRecord> = {}): OpenRecord {
+  return {
+    kind: 'open', channel: '', contentType: 'text/plain; charset=utf-8', merge: 'text', class: 'interactive', leaseMs: 10_000, ttlMs: 86_400_000,
+    retentionMs: 86_400_000, judgeVersion: 1, metadata: {},
+    limits: { heldFragmentsMax: 64, heldBytesMax: 4 << 20, gapMsMax: 30_000, attemptsMax: 16, fragmentBytesMax: 256 << 10, streamBytesMax: 0 },
+    ...options,
+  };
+}
+
+export function appendRecord(firstSeq: number, payloads: (string | Uint8Array)[], options: Partial<AppendRecord> = {}): AppendRecord {
+  return {
+    kind: 'append', epoch: 1, firstSeq, writer: '', n: 0, writerRun: '', lane: '',
+    payloads: payloads.map((payload) => (typeof payload === 'string' ? Buffer.from(payload) : payload)), ...options,
+  };
+}
+
+class MemoryEntry implements StreamEntry {
+  sessions = 0;
+  isOrphaned = false;
+  pins = 0;
+  readonly index = new PositionIndex();
+  readonly listeners = new Set<() => void>();
+
+  constructor(readonly streamNo: string, readonly state: StreamState, readonly view: StreamView) {}
+
+  readonly partition = 0;
+  get positions() { return this.index.all; }
+
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+}
+
+/** The smallest owner there can be: the judge over partition 0 of a memory log. For tests of delivery that steer every fold themselves. */
+export class MemorySource implements StreamSource {
+  readonly ready = true;
+  readonly entries = new Map<string, MemoryEntry>();
+  private readonly waiting: (() => void)[] = [];
+  private readonly channels = new Map<string, Set<(streamNo: string) => void>>();
+  private tail: Tail | null = null;
+  private folded = 0;
+
+  constructor(private readonly log: MemoryLog, private readonly views: ViewCache) {}
+
+  static async topic(log: MemoryLog): Promise<void> {
+    await log.createTopics([{ topic: FRAGMENTS, partitions: 1, replication: 1, settings: {} }]);
+  }
+
+  start(): this {
+    this.tail = this.log.tail(FRAGMENTS, 0, 0, { onBatch: (batch) => this.fold(batch), onJump: (jump) => { throw new Error(JSON.stringify(jump)); } });
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    await this.tail?.close();
+    for (const entry of this.entries.values()) {
+      entry.isOrphaned = true;
+      for (const listener of [...entry.listeners]) listener();
+    }
+  }
+
+  async open(streamNo: string): Promise<StreamEntry> {
+    const entry = this.entries.get(streamNo);
+    if (entry === undefined) throw new StreamError('STREAM_NOT_FOUND', { streamNo });
+    if (entry.state.isDeleted) throw new StreamError('STREAM_GONE', { streamNo });
+    entry.pins += 1;
+    return entry;
+  }
+
+  release(entry: StreamEntry): void {
+    (entry as MemoryEntry).pins -= 1;
+  }
+
+  async summary(streamNo: string): Promise<StreamSummary> {
+    const entry = await this.open(streamNo);
+    this.release(entry);
+    return { ...summaryOf(streamNo, entry.state), sessions: entry.sessions };
+  }
+
+  async caughtUp(): Promise<void> {
+    const { end } = await this.log.bounds(FRAGMENTS, 0);
+    while (this.folded < end) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
+  channel(channel: string, onStream: (streamNo: string) => void): { present: string[]; stop: () => void } {
+    const listeners = this.channels.get(channel) ?? new Set();
+    this.channels.set(channel, listeners.add(onStream));
+    const present = [...this.entries.values()].filter((entry) => entry.state.open.channel === channel).map((entry) => entry.streamNo);
+    return { present: present.sort(), stop: () => listeners.delete(onStream) };
+  }
+
+  private fold(batch: LogBatch): void {
+    const changed = new Set<MemoryEntry>();
+    for (const record of batch.records) {
+      const known = this.entries.get(record.key);
+      const decoded = decodeRecord(Buffer.from(record.value!));
+      const { state, effects } = judge(known?.state, record.key, decoded, record.offset, record.timestamp, crc32);
+      const entry = known ?? this.add(record.key, state);
+      if (entry === undefined) continue;
+      for (const effect of effects) apply(entry, effect);
+      entry.index.offer(entry.state);
+      changed.add(entry);
+    }
+    this.folded = batch.nextOffset;
+    for (const entry of changed) for (const listener of [...entry.listeners]) listener();
+    for (const resolve of this.waiting.splice(0)) resolve();
+  }
+
+  private add(streamNo: string, state: StreamState | undefined): MemoryEntry | undefined {
+    if (state === undefined) return undefined;
+    const entry = new MemoryEntry(streamNo, state, this.views.create(streamNo));
+    this.entries.set(streamNo, entry);
+    for (const listener of this.channels.get(state.open.channel) ?? []) listener(streamNo);
+    return entry;
+  }
+}
+
+function apply(entry: MemoryEntry, effect: Effect): void {
+  if (effect.kind === 'fragments') entry.view.append(effect.epoch, effect.lane, effect.firstSequence, effect.payloads);
+  else if (effect.kind === 'attempt' && effect.keep === 'none') entry.view.rewind(effect.epoch);
+}
+
+/** Writes records one by one, in order; resolves when the last is durable. */
+export function recordWriter(log: MemoryLog): (streamNo: string, ...records: LogRecord[]) => Promise<void> {
+  const appender = log.appender<{ key: string; record: LogRecord }>({
+    topic: FRAGMENTS, class: 'interactive', queueBytesMax: 1 << 30, batchBytesMax: 1 << 20, batchEntriesMax: 1000, deadlineMs: 10_000,
+    encode: (entries) => entries.map(({ key, record }) => ({ key, value: encodeRecord(record), entries: 1 })),
+  });
+  return async (streamNo, ...records) => {
+    await Promise.all(records.map((record) => appender.append(0, { key: streamNo, record }, 100)));
+  };
+}
