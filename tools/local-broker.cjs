@@ -1,19 +1,19 @@
 'use strict';
 // A real Apache Kafka (KRaft, one node) as a child process, from Maven's jars: no image, no installation, same broker as in production.
-const { execFile, spawn } = require('node:child_process');
+const { execFile } = require('node:child_process');
 const { randomBytes } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const { promisify } = require('node:util');
 const { freePort } = require('./free-port.cjs');
 const { waitForBroker } = require('./kafka-probe.cjs');
+const { KeptProcess } = require('./kept-process.cjs');
 
 const run = promisify(execFile);
 const KAFKA_VERSION = '4.3.1';
 const LOG4J_VERSION = '2.24.3';
 const JAVA_MIN = 17;
 const START_MS_MAX = 60_000;
-const STOP_MS_MAX = 15_000;
 const ROOT = path.resolve(__dirname, '..');
 const JARS = path.join(ROOT, '.rivulet', 'kafka', `jars-${KAFKA_VERSION}`);
 
@@ -37,11 +37,6 @@ appender.out.layout.pattern = [%d] %p %m (%c)%n
 rootLogger.level = INFO
 rootLogger.appenderRef.out.ref = OUT
 `;
-
-// The shell stands between us and the JVM for one reason: a JVM does not notice that its parent was killed. Its stdin is a pipe from us;
-// when we are gone, for whatever reason, the pipe ends and the JVM is asked to stop.
-const KEEPER = 'exec 3<&0; "$@" </dev/null & jvm=$!; { cat <&3 >/dev/null; kill $jvm; } 2>/dev/null & keeper=$!; '
-  + 'wait $jvm; code=$?; kill $keeper 2>/dev/null; exit $code';
 
 /** @returns {Record<string, string | number | boolean>} every setting that differs from Kafka's default, and why */
 function brokerSettings({ data, port, controllerPort }) {
@@ -114,7 +109,7 @@ async function format(folder, data, properties) {
 /**
  * Starts a broker whose data lives in `folder`: a second start with the same folder finds what the first one wrote.
  * @param {{ folder: string, port?: number, logFile?: string }} options port: preferred, another one is taken when it is in use
- * @returns {Promise<{ brokers: string, pid: number, exited: Promise<number | null>, kill(signal: NodeJS.Signals): void,
+ * @returns {Promise<{ brokers: string, pid: number, exited: Promise<string>, kill(signal: NodeJS.Signals): void,
  *   stop(): Promise<void> }>}
  */
 async function startLocalBroker({ folder, port: preferred = 0, logFile = path.join(folder, 'kafka.log') }) {
@@ -129,34 +124,13 @@ async function startLocalBroker({ folder, port: preferred = 0, logFile = path.jo
   fs.writeFileSync(path.join(folder, 'log4j2.properties'), LOG4J);
   await format(folder, data, properties);
 
-  const log = fs.openSync(logFile, 'w');
-  // detached: a Ctrl-C in the terminal reaches the whole process group, and the broker must outlive the apps that drain into it.
-  const child = spawn('sh', ['-c', KEEPER, 'kafka', ...java('kafka.Kafka', folder, '512m'), properties],
-    { stdio: ['pipe', log, log], detached: true, cwd: folder });
-  fs.closeSync(log);
-  const exited = new Promise((resolve) => {
-    child.on('exit', resolve);
-    child.on('error', () => resolve(null));
-  });
-  const kill = (signal) => {
-    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    process.kill(-child.pid, signal);
-  };
-  const stop = async () => {
-    child.stdin.end();
-    const timer = setTimeout(() => kill('SIGKILL'), STOP_MS_MAX);
-    await exited;
-    clearTimeout(timer);
-  };
-
+  const jvm = new KeptProcess([...java('kafka.Kafka', folder, '512m'), properties], { cwd: folder, logFile });
   const brokers = `127.0.0.1:${port}`;
-  const isGone = () => child.exitCode !== null || child.signalCode !== null;
-  if (!(await waitForBroker(brokers, { timeoutMs: START_MS_MAX, isGone }))) {
-    kill('SIGKILL');
-    const tail = fs.readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-15).join('\n');
-    throw new Error(`the local Kafka did not start; the end of ${logFile}:\n${tail}`);
+  if (!(await waitForBroker(brokers, { timeoutMs: START_MS_MAX, isGone: () => jvm.isGone }))) {
+    jvm.kill('SIGKILL');
+    throw new Error(`the local Kafka did not start; the end of ${logFile}:\n${jvm.tail()}`);
   }
-  return { brokers, pid: /** @type {number} */ (child.pid), exited, kill, stop };
+  return { brokers, pid: jvm.pid, exited: jvm.exited, kill: (signal) => jvm.kill(signal), stop: () => jvm.stop() };
 }
 
 module.exports = { KAFKA_VERSION, localBrokerMissing, startLocalBroker };

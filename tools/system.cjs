@@ -38,7 +38,7 @@ function cleanEnv() {
 
 /**
  * @param {{ ports: Ports, brokers: string, secrets: NodeJS.ProcessEnv, env?: NodeJS.ProcessEnv }} options
- *   env: further settings, for all apps
+ *   env: further settings, for all apps; they win over everything but addresses
  * @returns {NodeJS.ProcessEnv} what the apps get
  */
 function appEnv({ ports, brokers, secrets, env = {} }) {
@@ -46,6 +46,7 @@ function appEnv({ ports, brokers, secrets, env = {} }) {
   return {
     ...cleanEnv(),
     ...appSecrets,
+    ...env,
     RIVULET_LOG: 'kafka',
     KAFKA_BROKERS: brokers,
     RIVULET_HOST: HOST,
@@ -55,7 +56,6 @@ function appEnv({ ports, brokers, secrets, env = {} }) {
     RIVULET_ALLOCATOR_GRPC_ADDRESS: `${HOST}:${ports.grpc}`,
     RIVULET_INGEST_PORT: String(ports.ingest),
     RIVULET_FANOUT_PORT: String(ports.fanout),
-    ...env,
   };
 }
 

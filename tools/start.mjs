@@ -1,0 +1,149 @@
+// `npm start`: installs, builds, finds or starts a Kafka, runs the services behind one origin, says how to use them.
+// Ctrl-C stops all of it.
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { prepare, ROOT, step } from './prepare.mjs';
+import { singleStart } from './single-start.mjs';
+import { findKafka, THREE_WAYS } from './start-kafka.mjs';
+import { Supervisor } from './supervise.mjs';
+import { Child } from './processes.cjs';
+import { keepSecrets } from './secrets.cjs';
+import { appChild, appEnv, APPS, choosePorts, DEFAULT_PORTS, HOST, proxyChild, STOP_ORDER } from './system.cjs';
+
+const USAGE = `npm start [-- OPTIONS]
+  --port=7100   port of the one origin
+  --kafka       fail when there is no Kafka, instead of running on the memory log
+  --memory      run on the memory log: everything in one process, nothing is durable
+Kafka is looked for in this order:
+${THREE_WAYS}
+RIVULET_* variables go to the services (docs/CONFIG.md). Logs, keys and data are kept in .rivulet/`;
+const FOLDER = path.join(ROOT, '.rivulet');
+const LOGS = path.join(FOLDER, 'logs');
+
+const { values: options } = parseArgs({ options: {
+  port: { type: 'string' }, kafka: { type: 'boolean', default: false }, memory: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} });
+if (options.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
+
+const supervisor = new Supervisor((reason) => void stop(`${reason}; see .rivulet/logs`, 1));
+const single = singleStart(path.join(FOLDER, 'start.json'));
+let stopping = null;
+
+function stop(reason, code) {
+  stopping ??= (async () => {
+    console.log(`\n${reason}`);
+    await supervisor.stop([...STOP_ORDER, 'standalone', 'proxy', 'kafka']);
+    single.release();
+    console.log('Stopped.');
+    process.exit(code);
+  })();
+  return stopping;
+}
+
+/** The settings of the shell that are for the services. */
+function settings() {
+  const names = Object.keys(process.env).filter((name) => name.startsWith('RIVULET_') && !name.startsWith('RIVULET_START_'));
+  return Object.fromEntries(names.map((name) => [name, process.env[name]]));
+}
+
+async function ports() {
+  const wanted = { ...DEFAULT_PORTS };
+  if (options.port !== undefined) wanted.proxy = Number(options.port);
+  for (const app of APPS) wanted[app] = Number(process.env[`RIVULET_${app.toUpperCase()}_PORT`] || wanted[app]);
+  const chosen = await choosePorts(wanted);
+  if (options.port !== undefined && chosen.proxy !== wanted.proxy) throw new Error(`Port ${options.port} is taken; give another one with --port.`);
+  const moved = Object.keys(wanted).filter((name) => chosen[name] !== wanted[name]);
+  if (moved.length > 0) console.log(`Taken: ${moved.map((name) => `port ${wanted[name]} (${name} uses ${chosen[name]})`).join(', ')}`);
+  return chosen;
+}
+
+/** Starts a child, waits until it is ready, and keeps it running. */
+async function launch(name, make) {
+  const start = async () => {
+    const child = make();
+    await child.ready();
+    return child;
+  };
+  const child = make();
+  // Kept from here on, so that a Ctrl-C while it starts stops it too.
+  supervisor.keep(name, child, start);
+  await child.ready();
+}
+
+async function startOnKafka(kafka, chosen, secrets) {
+  const env = appEnv({ ports: chosen, brokers: kafka.brokers, secrets, env: settings() });
+  const app = (name) => launch(name, () => appChild(name, { ports: chosen, env, logs: LOGS }));
+  await step('Starting allocator, ingest, fanout and proxy', async () => {
+    // The allocator makes the topics that the other two need.
+    await app('allocator');
+    await Promise.all([app('ingest'), app('fanout')]);
+    await launch('proxy', () => proxyChild({ ports: chosen, logs: LOGS }));
+  });
+  for (const name of [...APPS, 'proxy']) supervisor.echo(name, path.join(LOGS, `${name}.log`));
+}
+
+async function startOnMemory(port, secrets) {
+  const { RIVULET_START_API_KEY: _, ...appSecrets } = secrets;
+  const env = { ...process.env, ...appSecrets, RIVULET_LOG: 'memory', RIVULET_STANDALONE_PORT: String(port), RIVULET_PUBLIC_URL: `http://${HOST}:${port}` };
+  const logFile = path.join(LOGS, 'standalone.log');
+  const make = () => new Child({ name: 'standalone', script: 'apps/standalone/dist/main.js', env, logFile, readyUrl: `http://${HOST}:${port}/readyz` });
+  await step('Starting everything in one process', () => launch('standalone', make));
+  supervisor.echo('standalone', logFile);
+}
+
+const BANNER = `
+  ****************************************************************************
+  *  MEMORY LOG: nothing is durable. All streams are gone when this stops.   *
+  ****************************************************************************
+  For a real Kafka:
+${THREE_WAYS}
+`;
+
+function say(what, url, key) {
+  console.log(`
+Rivulet is running on ${what}
+
+  Page   ${url}/
+  API    ${url}/v1
+  Key    ${key}
+  Logs   .rivulet/logs
+
+Watch a channel in a second terminal:
+
+  curl -N -H 'Authorization: Bearer ${key}' '${url}/v1/watch/channels/demo/events'
+
+and send it a text word by word (each line of the answer is an acknowledgement):
+
+  for word in This text arrives in pieces, in order and once.; do printf '%s ' "$word"; sleep 0.4; done \\
+    | curl -N -T . -H 'Authorization: Bearer ${key}' -H 'Content-Type: text/plain' '${url}/v1/pipe?channel=demo'
+
+Ctrl-C stops everything.
+`);
+}
+
+async function main() {
+  await single.acquire();
+  await prepare();
+  fs.rmSync(LOGS, { recursive: true, force: true });
+  fs.mkdirSync(LOGS, { recursive: true });
+  const secrets = keepSecrets(path.join(FOLDER, 'dev.env'));
+  if (process.env.RIVULET_API_KEYS) secrets.RIVULET_API_KEYS += `,${process.env.RIVULET_API_KEYS}`;
+  const kafka = options.memory ? null : await findKafka(path.join(LOGS, 'kafka.log'));
+  if (!kafka && options.kafka) throw new Error(`There is no Kafka. Three ways to one:\n${THREE_WAYS}`);
+  if (kafka?.restart) supervisor.keep('kafka', kafka, () => kafka.restart());
+  const chosen = await ports();
+  const url = `http://${HOST}:${chosen.proxy}`;
+  single.note({ url, broker: kafka?.pid });
+  if (kafka) await startOnKafka(kafka, chosen, secrets);
+  else await startOnMemory(chosen.proxy, secrets);
+  if (!kafka) console.log(BANNER);
+  say(kafka ? `Kafka: ${kafka.what}` : 'the memory log', url, secrets.RIVULET_START_API_KEY);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void stop('Draining and stopping; this takes a few seconds.', 0));
+await main().catch((error) => stop(`Could not start. ${error.message}`, 1));
