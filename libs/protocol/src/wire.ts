@@ -1,5 +1,5 @@
 /** Shapes on HTTP, SSE and WS. One place, imported by services, SDK and tests. Times are ms since the epoch, sizes bytes. */
-import type { Attempt, FinalFacts, PublicStatus, VerdictKind } from './state';
+import type { Attempt, FinalFacts, PublicStatus, Verdict, VerdictKind } from './state';
 import type { Limits, Merge, StreamClass } from './records';
 import type { Problem } from './errors';
 
@@ -68,6 +68,27 @@ export interface StreamSummary {
   final: FinalFacts | null;
   metadata: Record<string, unknown>;
   sessions?: number;
+}
+
+/** GET /v1/admin/streams, newest first. `next`: the cursor of the page that follows, null after the last. */
+export interface AdminStreamPage { streams: StreamSummary[]; next: string | null }
+/** GET /v1/admin/streams/:no: what an operator needs to find the stream in the log. Offsets are of the topic `fragments` unless named otherwise. */
+export interface AdminStream extends StreamSummary {
+  partition: number;
+  openedOffset: number;
+  /** Of the owner's claim, and how far its fold was when it published this. */
+  claim: number;
+  foldedOffset: number;
+  /** Where this value stands in the topic `lifecycle`. */
+  lifecycleOffset: number;
+  checkpointOffset: number | null;
+  /** How many places a cold reader can start from. */
+  positions: number;
+  verdicts: Verdict[];
+  leaseMs: number;
+  ttlMs: number;
+  retentionMs: number;
+  limits: Limits;
 }
 
 // ---- events to readers: SSE `event:` name = type (without streamNo on a single-stream feed), SSE id = cursor ----
