@@ -1,1 +1,12 @@
-export {};
+export { Allocator } from './allocator';
+export type { CancelAsked, RetryAsked } from './allocator';
+export type { OpenAsked } from './opener';
+export { buildAllocator } from './build-allocator';
+export type { BuiltAllocator } from './build-allocator';
+export { ALLOCATOR_PREFIX, allocatorRows, allProcessRows, readAllocatorConfig } from './config';
+export type { AllocatorConfig } from './config';
+export { grpcServer } from './grpc-server';
+export { AllocatorModule } from './module';
+export type { AllocatorModuleParts } from './module';
+export { openApi } from './openapi';
+export { StreamList } from './stream-list';

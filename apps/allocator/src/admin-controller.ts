@@ -1,0 +1,50 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { StreamError } from '@rivulet/protocol';
+import type { AdminStream, AdminStreamPage, CancelBody, VerdictReply } from '@rivulet/protocol';
+import { Auth, credentialsOf } from '@rivulet/service';
+import type { Principal, Scope } from '@rivulet/service';
+import { Allocator } from './allocator';
+import { StreamList } from './stream-list';
+import type { ListQuery } from './stream-list';
+
+/** The admin API. Streams are read and cancelled here, never written. */
+@Controller('v1/admin/streams')
+export class AdminController {
+  constructor(private readonly auth: Auth, private readonly list: StreamList, private readonly allocator: Allocator) {}
+
+  @Get()
+  async page(@Req() request: FastifyRequest, @Query() query: ListQuery): Promise<AdminStreamPage> {
+    await this.admit(request, 'inspect');
+    return this.list.page(query);
+  }
+
+  @Get(':no')
+  async one(@Req() request: FastifyRequest, @Param('no') no: string): Promise<AdminStream> {
+    await this.admit(request, 'inspect');
+    return this.list.one(no);
+  }
+
+  @Post(':no/cancel')
+  @HttpCode(200)
+  async cancel(
+    @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply, @Param('no') no: string, @Body() body: unknown,
+  ): Promise<VerdictReply> {
+    const principal = await this.admit(request, 'admin');
+    const verdict = await this.allocator.cancel({ streamNo: no, by: principal.id, reason: reasonOf(body) });
+    if (verdict.status === 'PENDING') reply.code(202);
+    return verdict;
+  }
+
+  private async admit(request: FastifyRequest, scope: Scope): Promise<Principal> {
+    const principal = await this.auth.authenticate(credentialsOf(request));
+    this.auth.authorize(principal, { scope });
+    return principal;
+  }
+}
+
+function reasonOf(body: unknown): string {
+  const { reason = '' } = (body ?? {}) as CancelBody;
+  if (typeof reason !== 'string') throw new StreamError('OPTIONS_INVALID', { option: 'reason', detail: 'reason must be text.' });
+  return reason;
+}

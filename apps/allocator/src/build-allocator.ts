@@ -1,0 +1,49 @@
+import type { Log } from '@rivulet/log';
+import { topicNames } from '@rivulet/protocol';
+import type { Frame } from '@rivulet/service';
+import { Allocator } from './allocator';
+import type { AllocatorConfig } from './config';
+import { LifecycleEntries } from './lifecycle-entries';
+import { Opener } from './opener';
+import { Placement } from './placement';
+import { RecordWriter } from './record-writer';
+import { StreamList } from './stream-list';
+import { VerdictWaits } from './verdict-waits';
+
+export interface BuiltAllocator {
+  allocator: Allocator;
+  list: StreamList;
+  /** Resolves when the lifecycle topic has been read up to the end it had at the start. */
+  ready: Promise<void>;
+}
+
+/** Wires the plain classes, and hooks them into readiness, metrics and drain. */
+export function buildAllocator(frame: Frame, log: Log, config: AllocatorConfig, now: () => number = Date.now): BuiltAllocator {
+  const { auth, streamNos, logger, metrics, readiness, drain } = frame;
+  const names = topicNames(config.topicPrefix);
+  const undecodable = metrics.counter('allocator_undecodable_total', 'Lifecycle values that could not be read and were skipped.');
+  const entries = new LifecycleEntries({
+    log, topic: names.lifecycle, endedStreamsMax: config.endedStreamsMax,
+    onUndecodable: ({ cause, ...place }) => {
+      undecodable.inc();
+      logger.error({ ...place, err: cause }, 'a lifecycle value cannot be read; skipped');
+    },
+  });
+  const writer = new RecordWriter(log, names.fragments, config);
+  const waits = new VerdictWaits(entries, config.waitsMax);
+  const placement = new Placement({ ...config, loadOf: (partition) => entries.load.of(partition) });
+  const opener = new Opener({ config, auth, streamNos, entries, placement, writer, now });
+  const allocator = new Allocator({ opener, auth, streamNos, writer, waits, verdictMsMax: config.verdictMsMax });
+
+  metrics.gauge('allocator_streams', 'Streams known to the allocator.', [], (gauge) => gauge.set(entries.size));
+  metrics.gauge('allocator_streams_whole', 'Streams kept whole for the list.', [], (gauge) => gauge.set(entries.wholeCount));
+  metrics.gauge('allocator_waits', 'Calls that wait for a verdict of the log.', [], (gauge) => gauge.set(waits.waiting));
+  readiness.add('allocator-lifecycle', () => (entries.isReady ? null : 'the lifecycle topic is still being read'));
+  drain.add('appends', 'allocator', () => writer.flush());
+  drain.add('membership', 'allocator', async () => {
+    waits.close();
+    await entries.close();
+    await writer.close();
+  });
+  return { allocator, list: new StreamList(entries, streamNos), ready: entries.ready };
+}
