@@ -49,7 +49,7 @@ export class DeadLetters {
     });
   }
 
-  close(): Promise<void> {
-    return this.appender.close();
+  flush(): Promise<void> {
+    return this.appender.flush();
   }
 }

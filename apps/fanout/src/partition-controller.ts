@@ -1,14 +1,14 @@
-import { Controller } from '@nestjs/common';
+import { Controller, Inject } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
 import type { LogBatch } from '@rivulet/log';
-import type { Owners } from './owners';
+import { Owners } from './owners';
 
 /** The edge between the log's transport and the owners of partitions: what is asked and told by LogBatchServer of libs/log. */
 @Controller()
 export class PartitionController {
-  constructor(private readonly owners: Owners) {}
+  constructor(@Inject(Owners) private readonly owners: Owners) {}
 
-  /** @returns the offset to read the partition from; it is read only then. A throw is answered with revoked, and assigned again after a pause. */
+  /** @returns the offset to read the partition from. A throw is answered with revoked, and assigned again after a pause. */
   @EventPattern('partition.assigned')
   assigned(@Payload() { partition }: { partition: number }): Promise<number> {
     return this.owners.assigned(partition);

@@ -1,0 +1,40 @@
+import { topicNames } from '@rivulet/protocol';
+import type { Log } from '@rivulet/log';
+import type { Frame } from '@rivulet/service';
+import { buildOwners } from './build-owners';
+import type { FanoutConfig } from './config';
+import { Delivery } from './delivery';
+import { DeliveryMetrics } from './delivery-metrics';
+import { KeepAlives } from './keep-alives';
+import type { Owners } from './owners';
+import { ScanTurns } from './scan-turns';
+import { SharedFrames } from './shared-frames';
+import { ViewCache } from './view-cache';
+
+/** The plain classes of fanout, wired. */
+export interface Fanout {
+  frame: Frame;
+  log: Log;
+  config: FanoutConfig;
+  owners: Owners;
+  delivery: Delivery;
+}
+
+export function buildFanout(frame: Frame, log: Log, config: FanoutConfig): Fanout {
+  const { auth, streamNos, drain } = frame;
+  const { viewBytesMax, coldScansMax, frameBytesMax, sessionStreamsMax } = config;
+  const views: ViewCache = new ViewCache({ bytesMax: viewBytesMax, onEvict: () => metrics.evicted() });
+  const metrics = new DeliveryMetrics(frame.metrics, () => views.bytes);
+  const owners = buildOwners(frame, log, config, views);
+  const { fragments } = topicNames(config.topicPrefix);
+  const turns = new ScanTurns({ log, topic: fragments, concurrentMax: coldScansMax, onScan: (bytes) => metrics.scanned(bytes) });
+  const delivery = new Delivery({
+    source: owners, turns, metrics, auth, streamNos,
+    frames: new SharedFrames((ageMs) => metrics.lagged(ageMs)),
+    keepAlives: new KeepAlives(),
+    limits: { frameBytesMax, sessionStreamsMax },
+  });
+  // Readers are told before partitions move: they come back with their cursors, to whoever owns the partition then.
+  drain.add('sessions', 'readers', () => delivery.drain());
+  return { frame, log, config, owners, delivery };
+}

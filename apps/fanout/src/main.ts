@@ -1,0 +1,19 @@
+import { createApp, openLog, runMain } from '@rivulet/service';
+import { buildFanout } from './build-fanout';
+import { FANOUT_PREFIX, fanoutProcessRows } from './config';
+import { FanoutModule } from './module';
+
+void runMain({
+  app: 'fanout',
+  rows: fanoutProcessRows,
+  appPrefixes: FANOUT_PREFIX,
+  start: async (config, frame) => {
+    const log = await openLog(config, frame);
+    const fanout = buildFanout(frame, log, config);
+    await createApp(FanoutModule.with(fanout), frame, {
+      host: config.host,
+      port: config.fanoutPort,
+      prepare: (app) => FanoutModule.connect(app, fanout),
+    });
+  },
+});
