@@ -29,7 +29,7 @@ export interface KafkaClientOptions {
 }
 
 export const REQUEST_TIMEOUT_MS = 5000;
-/** Every option of the retry, because kafkajs takes others when NODE_ENV is `test`. Bounded: our own deadlines decide (kafka.md 4, 12). */
+/** Every option, because kafkajs takes others when NODE_ENV is `test`. Bounded: our own deadlines decide [KAFKA-4] [KAFKA-12]. */
 export const RETRY: RetryOptions = { initialRetryTime: 50, maxRetryTime: 1000, retries: 5, factor: 0.2, multiplier: 2 };
 const KEEP_ALIVE_MS = 60_000;
 
@@ -61,7 +61,7 @@ export class KafkaClient {
     });
   }
 
-  /** Cuts all sockets: kafkajs keeps writing to one that hangs for as long as TCP does (kafkajs #1439). Requests on them reject. */
+  /** Cuts all sockets: kafkajs keeps writing to one that hangs for as long as TCP does (kafkajs #919, #1783). Requests on them reject. */
   dropConnections(reason: string): void {
     for (const socket of this.sockets) socket.destroy(new Error(reason));
   }
@@ -110,7 +110,7 @@ function registerCodecs(): void {
   });
 }
 
-/** What kafkajs logs as an error although it is how a group or a restart looks; ours are logged where they are decided (kafka.md 23). */
+/** What kafkajs logs as an error although it is how a group or a restart looks; ours are logged where they are decided [KAFKA-23]. */
 const ROUTINE = [
   'rebalancing', 'Response Heartbeat', 'Response JoinGroup', 'Response SyncGroup', 'coordinator is loading', 'coordinator is not',
   'not the coordinator', 'Response Metadata', 'Response ListOffsets', 'Response Fetch', 'Response CreateTopics', 'Consumer has joined the group',

@@ -49,8 +49,10 @@ class KafkaLog implements Log {
     this.adminClient = this.client('admin');
   }
 
-  createTopics(specs: TopicSpec[]): Promise<void> {
-    return this.administer(ADMIN_MS_MAX, (admin) => createTopics(admin, specs, this.options.logger));
+  async createTopics(specs: TopicSpec[]): Promise<void> {
+    const created = await this.administer(ADMIN_MS_MAX, (admin) => createTopics(admin, specs, this.options.logger));
+    // Metadata names leaders that do not lead yet: without this, the first appends and fetches would fail and wait.
+    await Promise.all(created.flatMap(({ topic, partitions }) => Array.from({ length: partitions }, (_, p) => this.bounds(topic, p))));
   }
 
   partitions(topic: string): Promise<number> {

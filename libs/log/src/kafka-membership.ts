@@ -77,11 +77,11 @@ export class KafkaMembership implements Membership {
       // How long a rebalance waits for members to rejoin; the fetch below answers well within it.
       rebalanceTimeout: Math.max(sessionTimeoutMs, 5000),
       heartbeatInterval: heartbeatMs,
-      // The default of 5 s would delay heartbeats, rebalances and shutdown by as much (kafka.md 13).
+      // The default of 5 s would delay heartbeats, rebalances and shutdown by as much [KAFKA-13].
       maxWaitTimeInMs: 150,
       allowAutoTopicCreation: false,
       partitionAssigners: [this.assigner()],
-      // Not more: only a rejoin looks for the coordinator anew, a patient member would be a zombie (kafka.md 12).
+      // Not more: only a rejoin looks for the coordinator anew, a patient member would be a zombie [KAFKA-12].
       retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 1000, factor: 0.2, multiplier: 2 },
     });
     this.consumer = consumer;
@@ -147,7 +147,7 @@ export class KafkaMembership implements Membership {
     if (held.length > 0) this.options.onRevoked(held);
   }
 
-  /** kafkajs stops for good on errors it takes for a programmer's, while the process lives on (kafka.md 11): start over with a new one. */
+  /** kafkajs stops for good on errors it takes for a programmer's, while the process lives on [KAFKA-11]: start over with a new one. */
   private crashed(error: Error, restarts: boolean): void {
     this.logger?.warn({ cause: error.message, restarts }, 'the group consumer stopped');
     if (restarts || this.hasLeft) return;
@@ -158,7 +158,7 @@ export class KafkaMembership implements Membership {
     }, RESTART_MS);
   }
 
-  /** Bounded: disconnect waits for the long poll and for answers that may never come (kafka.md 21). */
+  /** Bounded: disconnect waits for the long poll and for answers that may never come (kafkajs #918). */
   private async stop(): Promise<void> {
     const consumer = this.consumer;
     this.consumer = null;
@@ -200,7 +200,7 @@ const groupFacts = new Map<string, GroupFacts>();
 const GROUP_FACTS_MAX = 100;
 let isListening = false;
 
-/** kafkajs decodes the userData of an assignment and drops it (kafkajs #1049); its decoder is one object for all, so it is wrapped once. */
+/** kafkajs decodes the userData of an assignment and drops it (kafkajs #544); its decoder is one object for all, so it is wrapped once. */
 function listenToAssignments(): void {
   if (isListening) return;
   isListening = true;

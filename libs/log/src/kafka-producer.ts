@@ -13,7 +13,7 @@ const DISCONNECT_MS_MAX = 2000;
 
 /**
  * A plain producer, acks=all. No idempotence: kafkajs rolls its sequence numbers back on a lost response, so that of two concurrent sends
- * both resolve and one is not in the log (kafkajs #1005, #598). What a resend doubles the judge drops (kafka.md 1, 2).
+ * both resolve and one is not in the log (kafkajs #1005, #598). What a resend doubles the judge drops [KAFKA-1] [KAFKA-2].
  */
 export class KafkaProducer {
   private readonly producer: Producer;
@@ -27,7 +27,7 @@ export class KafkaProducer {
       retry: RETRY,
       createPartitioner: () => ({ topic, message, partitionMetadata }) => this.choose(topic, message.partition, partitionMetadata),
     });
-    // A connection that hangs is cut, or every retry would be written into it (kafkajs #1439).
+    // A connection that hangs is cut, or every retry would be written into it (kafkajs #919, #1783).
     this.producer.on('producer.network.request_timeout', () => client.dropConnections('A request timed out.'));
   }
 
@@ -37,7 +37,7 @@ export class KafkaProducer {
   }
 
   async close(): Promise<void> {
-    // Bounded: kafkajs waits for answers a hanging broker will never give (kafka.md 21).
+    // Bounded: kafkajs waits for answers a hanging broker will never give (kafkajs #918).
     await withDeadline(this.producer.disconnect(), DISCONNECT_MS_MAX, 'Disconnecting').catch(() => undefined);
     this.client.dropConnections('closed');
   }
@@ -46,8 +46,10 @@ export class KafkaProducer {
     await this.connect();
     const messages: Message[] = [];
     for (const [partition, records] of batches) {
-      // Buffer keys and no headers: strings and headers cost 2–3 µs each (kafka.md 8).
-      for (const { key, value } of records) messages.push({ partition, key: Buffer.from(key), value: value && asBuffer(value) });
+      // Buffer keys, and headers only where they are asked for: strings and headers cost 2–3 µs each [KAFKA-8].
+      for (const { key, value, headers } of records) {
+        messages.push({ partition, key: Buffer.from(key), value: value && asBuffer(value), ...(headers && { headers }) });
+      }
     }
     let answer: RecordMetadata[];
     try {
@@ -76,7 +78,7 @@ export class KafkaProducer {
 
   /**
    * Called by kafkajs for each message. It leaves out, without an error, what goes to a partition its metadata does not list; the error
-   * here is the one on which it refreshes the metadata and tries again (kafka.md 3).
+   * here is the one on which it refreshes the metadata and tries again [KAFKA-3].
    */
   private choose(topic: string, partition: number | undefined, known: { partitionId: number }[]): number {
     if (this.isMetadataSuspect || !known.some((metadata) => metadata.partitionId === partition)) {
@@ -98,7 +100,7 @@ class MetadataStale extends KafkaJSError {
 
 /**
  * A resolved send is not an acknowledgement: kafkajs resolves although a partition was never sent, when its metadata lacks the partition
- * or when the leader moved to a broker that had already answered (kafka.md 3).
+ * or when the leader moved to a broker that had already answered ([KAFKA-3]; what kafkajs #1303 looks like from outside).
  * @returns base offsets of the partitions Kafka confirmed, one by one; what is missing was not acknowledged
  */
 export function acknowledgedOffsets(answer: readonly RecordMetadata[], sent: ReadonlyMap<number, unknown>): Map<number, number> {

@@ -165,7 +165,7 @@ export class KafkaTails {
     this.schedule();
   }
 
-  /** Out of range: kafkajs would silently reset to one end (kafka.md 17). Here the reader learns what is gone. */
+  /** Out of range: kafkajs would silently reset to one end [KAFKA-17]. Here the reader learns what is gone. */
   private async checkJump(tail: KafkaTail): Promise<void> {
     try {
       const { start, end } = await this.bounds(tail.topic, tail.partition);
@@ -193,7 +193,9 @@ export class KafkaTails {
     }
     if (cause !== null) {
       const facts = { cause: cause instanceof Error ? cause.message : cause, partitions: tails.map((tail) => `${tail.topic}/${tail.partition}`) };
-      this.logger?.warn(facts, 'partitions cannot be fetched; trying again');
+      // A leader that moved is found at the second try; what lasts is worth a warning.
+      const level = tails.some((tail) => tail.failures > 2) ? 'warn' : 'debug';
+      this.logger?.[level](facts, 'partitions cannot be fetched; trying again');
     }
     const again = () => {
       if (this.isClosed) return;

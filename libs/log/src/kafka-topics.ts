@@ -3,9 +3,12 @@ import type { Admin } from 'kafkajs';
 import type { KafkaLogger } from './kafka-client';
 import type { TopicSpec } from './log';
 
-/** Creates the topics that are missing and says where those that exist differ. Nothing that exists is altered: alterConfigs resets
- * whatever it is not told (kafka.md 22), and an operator may have had reasons. */
-export async function createTopics(admin: Admin, specs: TopicSpec[], logger?: KafkaLogger): Promise<void> {
+/**
+ * Creates the topics that are missing and says where those that exist differ. Nothing that exists is altered: alterConfigs resets
+ * whatever it is not told [KAFKA-22], and an operator may have had reasons.
+ * @returns what was created
+ */
+export async function createTopics(admin: Admin, specs: TopicSpec[], logger?: KafkaLogger): Promise<TopicSpec[]> {
   const existing = new Set(await admin.listTopics());
   const missing = specs.filter((spec) => !existing.has(spec.topic));
   if (missing.length > 0) {
@@ -22,6 +25,7 @@ export async function createTopics(admin: Admin, specs: TopicSpec[], logger?: Ka
     for (const { topic, partitions } of missing) logger?.info({ topic, partitions }, 'topic created');
   }
   await warnOfDifferences(admin, specs.filter((spec) => existing.has(spec.topic)), logger);
+  return missing;
 }
 
 async function warnOfDifferences(admin: Admin, specs: TopicSpec[], logger?: KafkaLogger): Promise<void> {

@@ -19,7 +19,8 @@ export class MemoryPartition {
     const base = this.end;
     for (const { key, value, headers } of records) {
       // Copied: the caller owns its buffer, and a slice would keep the whole of it.
-      const stored: StoredRecord = { key, value: value === null ? null : Buffer.from(value), offset: this.end++, timestamp, ...(headers && { headers }) };
+      const copy = value === null ? null : Buffer.from(value);
+      const stored: StoredRecord = { key, value: copy, offset: this.end++, timestamp, ...(headers && { headers }) };
       this.records.push(stored);
       this.bytes += sizeOf(stored);
       if (this.isCompacted) this.keys.add(key);

@@ -7,7 +7,7 @@ import type { AppendResult, Appender, AppenderOptions, RecordToAppend } from './
  *
  * A partition is in one of four states: empty; queued (entries wait); sending (one batch is on the wire, entries may wait behind it);
  * backing off (the batch failed and waits to be sent again). Only a partition without a batch takes entries from its queue, so a failed
- * batch leaves again before anything newer: that alone keeps order, no producer id is needed (kafka.md 1).
+ * batch leaves again before anything newer: that alone keeps order, no producer id is needed [KAFKA-1].
  */
 
 /**
@@ -30,7 +30,7 @@ export interface PartitionBatcherOptions<T> extends Omit<AppenderOptions<T>, 'to
   backoffMsMax?: number;
 }
 
-/** kafkajs groups messages per partition in quadratic time: 20,000 records block the loop for 2 s (kafka.md 6). */
+/** kafkajs groups messages per partition in quadratic time: 20,000 records block the loop for 2 s [KAFKA-6]. */
 const BATCH_ENTRIES_MAX = 1000;
 const BATCH_BYTES_MAX = 512 * 1024;
 /** Bound of one request over all partitions; the broker's socket.request.max.bytes is 100 MB. */
@@ -50,7 +50,7 @@ interface Batch<T> {
   bytes: number;
   deadlineAt: number;
   isRejected: boolean;
-  /** Sent alone: a request of several partitions failed for good, and the guilty one must not take the others along (kafka.md 5). */
+  /** Sent alone: a request of several partitions failed for good, and the guilty one must not take the others along [KAFKA-5]. */
   isAlone: boolean;
   failures: number;
 }

@@ -3,8 +3,9 @@ import { lookupCodecByAttributes } from './kafka-internals';
 
 /**
  * Decodes what a fetch returns. kafkajs's own decoder is not used because one batch it cannot read (an unknown codec, garbage) makes it
- * reject the whole response, for ever; because it drops empty batches, so that a hole left by compaction is crossed one offset per fetch
- * (kafkajs #562); and because it spreads records as call arguments, which overflows the stack on very large batches (kafkajs #1219).
+ * reject the whole response, for ever (kafkajs #254); because it drops empty batches, so that a hole left by compaction is crossed one
+ * offset per fetch (kafkajs #562, #1072); and because it spreads records as call arguments, which overflows the stack on very large
+ * batches (kafkajs #1723).
  */
 export interface RecordSet {
   records: StoredRecord[];
@@ -36,8 +37,8 @@ export async function decodeRecordSet(set: Buffer, from: number): Promise<Record
   // A batch cut off by the byte limit ends the set; the next fetch starts with it.
   while (at + LOG_OVERHEAD <= set.length) {
     const end = at + LOG_OVERHEAD + set.readInt32BE(at + LENGTH_AT);
-    if (end > set.length || end <= at + MAGIC_AT) break;
-    const firstOffset = readOffset(set, at);
+    const firstOffset = readInt64(set, at);
+    if (end > set.length || end <= at + MAGIC_AT || !Number.isSafeInteger(firstOffset)) break;
     const isV2 = set[at + MAGIC_AT] === 2 && end - at >= RECORDS_AT;
     const lastOffset = isV2 ? firstOffset + set.readInt32BE(at + LAST_OFFSET_DELTA_AT) : firstOffset;
     try {
@@ -74,17 +75,32 @@ function decodeRecords(
   const records: StoredRecord[] = [];
   const reader = new VarintReader(body);
   for (let index = 0; index < count; index += 1) {
-    const end = reader.varint() + reader.at;
-    if (end > body.length) throw new RangeError('a record is longer than its batch');
+    const length = reader.varint();
+    const end = reader.at + length;
+    if (length < 0 || end > body.length) throw new RangeError('a record is longer than its batch');
     reader.at += 1; // attributes of a record: unused by Kafka
     const timestampDelta = reader.varint();
     const offset = firstOffset + reader.varint();
     const key = reader.bytes();
     const value = reader.bytes();
-    records.push({ key: key === null ? '' : key.toString('utf8'), value, offset, timestamp: appendTime ?? firstTimestamp + timestampDelta });
-    reader.at = end; // headers are not read
+    if (reader.at > end) throw new RangeError('a field is longer than its record');
+    const timestamp = appendTime ?? firstTimestamp + timestampDelta;
+    const record: StoredRecord = { key: key === null ? '' : key.toString('utf8'), value, offset, timestamp };
+    const headerCount = reader.varint();
+    if (headerCount > 0) record.headers = decodeHeaders(reader, headerCount);
+    records.push(record);
+    reader.at = end;
   }
   return records;
+}
+
+function decodeHeaders(reader: VarintReader, count: number): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (let index = 0; index < count; index += 1) {
+    const name = reader.bytes()?.toString('utf8') ?? '';
+    headers[name] = reader.bytes()?.toString('utf8') ?? '';
+  }
+  return headers;
 }
 
 class VarintReader {
@@ -118,10 +134,4 @@ class VarintReader {
 
 export function readInt64(buffer: Buffer, at: number): number {
   return buffer.readInt32BE(at) * 0x1_0000_0000 + buffer.readUInt32BE(at + 4);
-}
-
-function readOffset(buffer: Buffer, at: number): number {
-  const offset = readInt64(buffer, at);
-  if (!Number.isSafeInteger(offset)) throw new RangeError(`offset ${offset} is beyond 2^53`);
-  return offset;
 }

@@ -81,7 +81,7 @@ export class Table<T> {
     this.isRestored = !this.isClosed;
   }
 
-  /** Reads a partition from its start, and goes on following it. Resolves at the end seen now; records are never counted (kafka.md 18). */
+  /** Reads a partition from its start, and goes on following it. Resolves at the end seen now; records are never counted [KAFKA-18]. */
   private async restore(partition: number): Promise<void> {
     const { log, topic } = this.options;
     const { start, end } = await this.untilAnswered(() => log.bounds(topic, partition), { start: 0, end: 0 });

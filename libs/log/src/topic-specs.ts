@@ -37,7 +37,7 @@ export function topicSpecs(names: TopicNames, { interactive, bulk, replication, 
     // Whoever is reading the newest values meets each of them for ten minutes before compaction removes any.
     'min.compaction.lag.ms': String(10 * MINUTE_MS),
     'max.compaction.lag.ms': String(DAY_MS),
-    // The active segment is never compacted: small ones keep what a restore has to read bounded (kafka.md 18).
+    // The active segment is never compacted: small ones keep what a restore has to read bounded [KAFKA-18].
     'segment.bytes': String(16 * MIB),
     'segment.ms': String(10 * MINUTE_MS),
     'min.cleanable.dirty.ratio': '0.1',
