@@ -17,8 +17,9 @@ const membersOf = (facts: Record<string, unknown>): string => JSON.stringify(fac
 
 export function streamText(state: StreamState): EventText {
   const { contentType, merge, channel, metadata } = state.open;
-  const members = membersOf({ status: publicStatus(state), epoch: state.epoch, attempt: state.epoch, contentType, merge, channel, metadata });
-  return { name: 'stream', cursor: '', members };
+  const { epoch } = state;
+  const facts = { status: publicStatus(state), epoch, attempt: epoch, contentType, merge, channel, metadata };
+  return { name: 'stream', cursor: '', members: membersOf(facts) };
 }
 
 export function finalText(final: FinalFacts): EventText {

@@ -210,7 +210,8 @@ test('[WATCH-1] any reader, at any pace, evicted and reconnected at any time, ge
         const seqs = Array.from({ length: step.count }, (_, index) => from + index);
         // Resent fragments are byte-identical [APPEND-3].
         for (const seq of seqs) if (!sizes.has(seq)) sizes.set(seq, step.size);
-        await write(NO, appendRecord(from, seqs.map((seq) => payload(epoch, seq, sizes.get(seq)!)), { epoch: step.isStale ? epoch - 1 : epoch, lane: step.lane }));
+        const payloads = seqs.map((seq) => payload(epoch, seq, sizes.get(seq)!));
+        await write(NO, appendRecord(from, payloads, { epoch: step.isStale ? epoch - 1 : epoch, lane: step.lane }));
       } else if (step.what === 'retry' && epoch < 16) {
         epoch += 1;
         // Held ones are discarded by a retry, so what follows may differ.

@@ -100,7 +100,8 @@ export class Reader {
     const generation = generationOf(state);
     if (generation !== this.generation) {
       this.startOver(generation);
-      told.push({ kind: 'rewind', epoch: generation });
+      // Alone: credit for what was counted in the old content says nothing about the new.
+      return [{ kind: 'rewind', epoch: generation }];
     }
     if (this.isLostTold && !state.isLost) {
       this.isLostTold = false;

@@ -42,8 +42,11 @@ type FrameOf<F extends Format> = ReturnType<(typeof FORMATS)[F]>;
  * of the tick. Sessions behind the head encode their own, as they all stand elsewhere.
  */
 export class SharedFrames {
-  private readonly slots = { sse: new Map(), channel: new Map(), socket: new Map() } as { [F in Format]: Map<StreamEntry, Slot<FrameOf<F>>> };
+  private readonly slots: { [F in Format]: Map<StreamEntry, Slot<FrameOf<F>>> } = { sse: new Map(), channel: new Map(), socket: new Map() };
   private isClearing = false;
+
+  /** @param onHead called with the age of a stream's newest record, ms, when its head is encoded first */
+  constructor(private readonly onHead: (ageMs: number) => void = () => undefined) {}
 
   frame<F extends Format>(format: F, entry: StreamEntry, told: Told): FrameOf<F> {
     if (told.kind !== 'fragments') return FORMATS[format](entry.streamNo, toldText(told)) as FrameOf<F>;
@@ -58,6 +61,7 @@ export class SharedFrames {
     const { first, last, epoch } = run;
     slots.set(entry, { first, last, epoch, generation, frame });
     this.clearAfterTick();
+    if (last === entry.state.next - 1) this.onHead(Date.now() - entry.state.judgedAt);
     return frame;
   }
 

@@ -4,9 +4,11 @@ import type { StreamEntry, StreamSource } from './stream-source';
 
 /** Where a subscription delivers: a connection, or its part in one. Nothing here may throw. */
 export interface Outlet {
-  /** False: the transport has not taken what it was given. It calls `pump` when it has. */
+  /** False: the transport has not taken what it was given. */
   readonly isWritable: boolean;
   deliver(subscription: Subscription, told: Told[]): void;
+  /** It stands before a transport that takes nothing now: `pump` it, in its turn, when that has changed. */
+  blocked(subscription: Subscription): void;
   /** The final event was delivered: nothing follows [WATCH-9]. The subscription has stopped. */
   finished(subscription: Subscription): void;
   /** It cannot go on. The subscription has stopped. */
@@ -55,10 +57,9 @@ export class Subscription {
     return this.options.reader;
   }
 
-  /** Credit: nothing above this sequence. */
+  /** Credit: nothing above this sequence of the present content. `pump` uses it. */
   allow(last: number): void {
     this.last = last;
-    this.pump();
   }
 
   /** Idempotent; releases the entry. */
@@ -86,14 +87,17 @@ export class Subscription {
         isMoved = true;
         outlet.deliver(this, told);
         if (reader.isFinished) return this.finish();
-        if (!reader.isAtHead) continue;
+        if (!reader.isAtHead || told[0]!.kind === 'rewind') continue;
       } else if (reader.isCold) {
         void this.fetch();
         return;
       }
       break;
     }
-    if (!outlet.isWritable) reader.rest();
+    if (!outlet.isWritable) {
+      reader.rest();
+      outlet.blocked(this);
+    }
     if (isMoved && this.options.intervalMs > 0 && reader.isAtHead) this.pause(this.options.intervalMs);
   }
 

@@ -1,0 +1,155 @@
+import type { ServerResponse } from 'node:http';
+import type { StreamError } from '@rivulet/protocol';
+import type { ByteSpan } from './content-range';
+import type { Delivery, Session } from './delivery';
+import type { Place, Told } from './reader';
+import type { StreamEntry } from './stream-source';
+import type { Outlet, Subscription } from './subscription';
+
+export interface ContentPart {
+  response: ServerResponse;
+  entry: StreamEntry;
+  place: Place;
+  /** Bytes of the content before the place. */
+  byte: number;
+  span: ByteSpan;
+  /** Follows the stream to its end, and is whole only if that is `ended`. */
+  isLive: boolean;
+}
+
+export interface ContentAnswers {
+  sendHead: () => void;
+  /** Instead of the head. */
+  sendProblem: (error: StreamError) => void;
+}
+
+/**
+ * The bytes of a stream as the body of an answer. States: nothing sent → head sent, with the first byte or at the head of a growing stream
+ * → ended, or cut. A body that cannot become what its head promised is cut off, so that the client's own check fails (curl exits non-zero).
+ */
+export class ContentBody implements Outlet, Session {
+  private readonly subscription: Subscription;
+  private readonly forget: () => void;
+  private at: number;
+  private isBlocked = false;
+  private isHeadSent = false;
+  private isDone = false;
+  private isForgotten = false;
+
+  constructor(private readonly delivery: Delivery, private readonly part: ContentPart, private readonly answers: ContentAnswers) {
+    const { entry, place, response, byte } = part;
+    this.at = byte;
+    this.subscription = delivery.subscription(delivery.reader(entry, place, 'bytes'), entry, this, 0);
+    this.forget = delivery.options.metrics.opened('content');
+    delivery.add(this);
+    // A live stream may be silent, and a reader slow, for as long as they like [WATCH-4].
+    response.socket?.setTimeout(0).setKeepAlive(true, 60_000);
+    response.on('drain', () => this.unblock());
+    response.once('close', () => this.close());
+  }
+
+  start(): void {
+    this.subscription.pump();
+    if (!this.isDone && this.subscription.reader.isAtHead) this.sendHead();
+  }
+
+  get isWritable(): boolean {
+    return !this.isBlocked && !this.isDone;
+  }
+
+  deliver(_subscription: Subscription, told: Told[]): void {
+    const { response } = this.part;
+    this.sendHead();
+    const before = this.at;
+    response.cork();
+    for (const one of told) {
+      // The content started over: what was sent is void, and cannot be taken back.
+      if (one.kind === 'rewind') return this.cut();
+      if (one.kind === 'fragments') for (const bytes of one.run.parts) this.write(bytes);
+    }
+    response.uncork();
+    this.delivery.options.metrics.delivered(1, this.at - before);
+    if (this.at >= this.part.span.until) this.end();
+  }
+
+  blocked(): void {
+    // The only subscription of its connection: unblock pumps it.
+  }
+
+  finished(): void {
+    if (this.isDone) return;
+    this.sendHead();
+    const isWhole = this.part.span.until === Infinity && this.part.entry.state.final?.status === 'ended';
+    if (isWhole) this.end();
+    else this.cutAfterFlush();
+  }
+
+  failed(_subscription: Subscription, error: StreamError): void {
+    if (this.isHeadSent) this.cut();
+    else this.answers.sendProblem(error);
+    this.close();
+  }
+
+  drain(): void {
+    // The client goes on with a Range request.
+    this.cutAfterFlush();
+    this.close();
+  }
+
+  private write(bytes: Uint8Array): void {
+    const { response, span } = this.part;
+    const from = Math.max(0, span.start - this.at);
+    const to = Math.min(bytes.byteLength, span.until - this.at);
+    this.at += bytes.byteLength;
+    if (from >= to) return;
+    if (!response.write(bytes.subarray(from, to))) this.isBlocked = true;
+  }
+
+  private sendHead(): void {
+    if (this.isHeadSent) return;
+    this.isHeadSent = true;
+    this.answers.sendHead();
+    this.part.response.flushHeaders();
+  }
+
+  private unblock(): void {
+    this.isBlocked = false;
+    this.subscription.pump();
+  }
+
+  private end(): void {
+    const { response, isLive, entry } = this.part;
+    const isBroken = isLive && entry.state.final !== null && entry.state.final.status !== 'ended';
+    if (isBroken) return this.cutAfterFlush();
+    this.isDone = true;
+    response.end();
+    this.close();
+  }
+
+  /** What was written still goes out; then the connection ends without the end of the body. */
+  private cutAfterFlush(): void {
+    this.isDone = true;
+    cutOff(this.part.response);
+  }
+
+  private cut(): void {
+    this.isDone = true;
+    this.part.response.destroy();
+  }
+
+  private close(): void {
+    this.isDone = true;
+    this.subscription.stop();
+    if (this.isForgotten) return;
+    this.isForgotten = true;
+    this.delivery.remove(this);
+    this.forget();
+  }
+}
+
+/** Ends the connection without the end of the body. What was written still goes out where the missing end shows; else a reset shows it. */
+export function cutOff(response: ServerResponse): void {
+  response.flushHeaders();
+  if (response.chunkedEncoding) response.socket?.destroySoon();
+  else response.socket?.resetAndDestroy();
+}

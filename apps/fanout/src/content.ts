@@ -1,0 +1,76 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Principal } from '@rivulet/service';
+import { sendRawProblem } from '@rivulet/service';
+import { generationOf } from './cold-reader';
+import { ContentBody, cutOff } from './content-body';
+import { contentHeaders, etagOf, isNotModified, mayUseRange } from './content-headers';
+import { contentRange, parseRange } from './content-range';
+import type { ByteSpan } from './content-range';
+import type { Delivery } from './delivery';
+import type { Place } from './reader';
+import type { StreamEntry } from './stream-source';
+
+export interface ContentRequest { streamNo: string; principal: Principal; isLive: boolean }
+
+/** The answer's head, decided before anything is read. */
+interface Head { status: number; headers: Record<string, string | number>; span: ByteSpan | null }
+
+/** `GET /v1/watch/:no/content`: the stream as a file. @throws StreamError before the head is sent */
+export async function serveContent(delivery: Delivery, wanted: ContentRequest, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const entry = await delivery.open(wanted.streamNo, [wanted.principal]);
+  const head = headOf(entry, wanted.isLive, request.headers);
+  const isEmpty = head.span === null || head.span.start === head.span.until;
+  if (request.method === 'HEAD' || isEmpty || response.destroyed) {
+    delivery.options.source.release(entry);
+    response.writeHead(head.status, head.headers);
+    // Nothing, and yet not whole: the body never ends.
+    if (isEmpty && head.span !== null && request.method !== 'HEAD' && wanted.isLive && isBroken(entry)) cutOff(response);
+    else response.end();
+    return;
+  }
+  const span = head.span!;
+  const { place, byte } = placeOfByte(entry, span.start);
+  const body = new ContentBody(delivery, { response, entry, place, byte, span, isLive: wanted.isLive }, {
+    sendHead: () => response.writeHead(head.status, head.headers),
+    sendProblem: (error) => sendRawProblem(response, error),
+  });
+  body.start();
+}
+
+function headOf(entry: StreamEntry, isLive: boolean, asked: IncomingMessage['headers']): Head {
+  const { state } = entry;
+  const headers: Head['headers'] = contentHeaders(state);
+  const etag = etagOf(state);
+  if (isNotModified(asked['if-none-match'], etag)) return { status: 304, headers, span: null };
+  const isGrowing = isLive && state.final === null;
+  const { bytes } = state;
+  const range = mayUseRange(asked['if-range'] as string | undefined, etag) ? parseRange(asked.range, bytes, isGrowing) : null;
+  if (range === 'unsatisfiable') {
+    return { status: 416, headers: { ...headers, 'Content-Range': `bytes */${bytes}`, 'Content-Length': 0 }, span: null };
+  }
+  const span = range ?? { start: 0, until: isGrowing ? Infinity : bytes };
+  if (!isGrowing && !(isLive && isBroken(entry))) headers['Content-Length'] = span.until - span.start;
+  if (range === null) return { status: 200, headers, span };
+  headers['Content-Range'] = contentRange(span, state.final === null ? null : bytes);
+  return { status: 206, headers, span };
+}
+
+/** Ended otherwise than by its producer's `end`: following it is no whole content. */
+export function isBroken(entry: StreamEntry): boolean {
+  const { final } = entry.state;
+  return final !== null && final.status !== 'ended';
+}
+
+/** The place at or before a byte from which reading begins: in memory, or at a judge position of the log, which knows its bytes. */
+function placeOfByte(entry: StreamEntry, byte: number): { place: Place; byte: number } {
+  const { state, view, positions } = entry;
+  const generation = generationOf(state);
+  const firstByte = state.bytes - view.bytes;
+  if (view.next === state.next && byte >= firstByte) {
+    const { sequence, before } = view.locate(byte - firstByte);
+    return { place: { generation, sequence: sequence - 1, isFinished: false }, byte: firstByte + before };
+  }
+  const position = positions.findLast((one) => one.epoch >= generation && one.bytes <= byte);
+  const sequence = position === undefined ? 0 : position.next - 1;
+  return { place: { generation, sequence, isFinished: false }, byte: position?.bytes ?? 0 };
+}

@@ -1,0 +1,123 @@
+import { StreamError } from '@rivulet/protocol';
+import type { Auth, Principal, StreamNos, Wanted } from '@rivulet/service';
+import type { DeliveryMetrics } from './delivery-metrics';
+import type { KeepAlives } from './keep-alives';
+import { placeOf, Reader } from './reader';
+import type { Place, ReaderOptions } from './reader';
+import type { ScanTurns } from './scan-turns';
+import type { SharedFrames } from './shared-frames';
+import type { StreamEntry, StreamSource } from './stream-source';
+import { Subscription } from './subscription';
+import type { Outlet } from './subscription';
+
+/** A connection of a reader, for the drain. */
+export interface Session {
+  /** Tells the reader to come back, elsewhere or later, and closes. */
+  drain(error: StreamError): void;
+}
+
+export interface DeliveryLimits {
+  /** Payload bytes of one event. */
+  frameBytesMax: number;
+  /** Streams on one connection. */
+  sessionStreamsMax: number;
+}
+
+export interface DeliveryOptions {
+  source: StreamSource;
+  turns: ScanTurns;
+  frames: SharedFrames;
+  keepAlives: KeepAlives;
+  metrics: DeliveryMetrics;
+  limits: DeliveryLimits;
+  auth: Auth;
+  streamNos: StreamNos;
+}
+
+/** What all transports share: finding streams, placing readers, the list of sessions. */
+export class Delivery {
+  private readonly sessions = new Set<Session>();
+
+  constructor(readonly options: DeliveryOptions) {}
+
+  /**
+   * Pins the entry of a stream that one of the principals may read. An open that was acknowledged a moment ago may not be folded yet: what is unknown
+   * is looked for again when the fold has passed the end of the log.
+   * @throws StreamError STREAM_NO_NOT_ISSUED [NO-2], STREAM_NOT_FOUND, STREAM_GONE, FORBIDDEN, NOT_OWNER, NOT_READY
+   */
+  async open(streamNo: string, principals: readonly Principal[]): Promise<StreamEntry> {
+    const { source, streamNos } = this.options;
+    const { partition } = streamNos.verify(streamNo);
+    const entry = await this.afterFold(partition, 'STREAM_NOT_FOUND', () => source.open(streamNo));
+    try {
+      // A channel token opens its streams too, and only the stream itself says in which channel it is.
+      this.authorize(principals, { scope: 'read', streamNo, channel: entry.state.open.channel });
+      return entry;
+    } catch (error) {
+      source.release(entry);
+      throw error;
+    }
+  }
+
+  /** One of them may. @throws StreamError the last refusal; UNAUTHENTICATED when there are none */
+  authorize(principals: readonly Principal[], wanted: Wanted): Principal {
+    let refusal = new StreamError('UNAUTHENTICATED');
+    for (const principal of principals) {
+      try {
+        this.options.auth.authorize(principal, wanted);
+        return principal;
+      } catch (error) {
+        if (!(error instanceof StreamError)) throw error;
+        refusal = error;
+      }
+    }
+    throw refusal;
+  }
+
+  /** [WATCH-2, LINK-2] A cursor another owner gave may be ahead of this one's fold; what is ahead of the log's end too is not ours. */
+  place(entry: StreamEntry, cursor: string | null): Promise<Place> {
+    return this.afterFold(entry.partition, 'CURSOR_UNKNOWN', async () => placeOf(entry, cursor));
+  }
+
+  /** A reader by the kind of its stream. @param shape given when the bytes themselves are wanted */
+  reader(entry: StreamEntry, place: Place, shape?: ReaderOptions['shape']): Reader {
+    const { turns, metrics } = this.options;
+    const { merge } = entry.state.open;
+    const own = merge === 'latest' ? 'newest' : merge === 'json' ? 'items' : 'bytes';
+    return new Reader({ entry, turns, shape: shape ?? own, onCold: () => metrics.wentCold() }, place);
+  }
+
+  subscription(reader: Reader, entry: StreamEntry, outlet: Outlet, intervalMs: number): Subscription {
+    const { source, limits } = this.options;
+    return new Subscription({ source, entry, reader, outlet, intervalMs, frameBytesMax: limits.frameBytesMax });
+  }
+
+  add(session: Session): void {
+    this.sessions.add(session);
+  }
+
+  remove(session: Session): void {
+    this.sessions.delete(session);
+  }
+
+  get sessionCount(): number {
+    return this.sessions.size;
+  }
+
+  /** Every session is told to come back and closed. */
+  drain(): void {
+    const error = new StreamError('NOT_READY', { detail: 'This instance is about to stop.' });
+    for (const session of [...this.sessions]) session.drain(error);
+    this.options.keepAlives.stop();
+  }
+
+  private async afterFold<T>(partition: number, code: StreamError['code'], attempt: () => Promise<T>): Promise<T> {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof StreamError) || error.code !== code) throw error;
+      await this.options.source.caughtUp(partition);
+      return attempt();
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { problemOf } from '@rivulet/protocol';
+import type { StreamError } from '@rivulet/protocol';
+import { sseFrame } from './shared-frames';
+import type { SseFrame } from './shared-frames';
+
+/** How long a client waits before it connects again, ms; jittered so that those of a stopped instance do not all come at once. */
+const RETRY_MS = 1_000;
+const RETRY_JITTER_MS = 2_000;
+const KEEP_ALIVE = sseFrame(':\n\n');
+
+export interface EventStreamHandlers {
+  /** What was given is on its way; called only after `isWritable` was false. */
+  onWritable: () => void;
+  /** The connection is gone, whoever ended it. Called once. */
+  onClose: () => void;
+}
+
+const HEADERS = {
+  'Content-Type': 'text/event-stream; charset=utf-8',
+  // [WATCH-11] no-transform: a compressing proxy would hold events back until its window is full; nor may nginx buffer them.
+  'Cache-Control': 'no-cache, no-transform',
+  'X-Accel-Buffering': 'no',
+};
+
+/** The body of one event stream. Nothing is queued here beyond what the socket was just given. */
+export class EventStream {
+  private readonly socket: Socket | null;
+  private isBlocked = false;
+  private isClosed = false;
+
+  /** Sends head and `retry:` line at once [WATCH-11]. */
+  constructor(private readonly response: ServerResponse, private readonly handlers: EventStreamHandlers) {
+    const socket = response.socket;
+    response.writeHead(200, HEADERS);
+    response.flushHeaders();
+    // Idle and slow readers are welcome for ever [WATCH-4]; a peer that is gone is found by TCP.
+    socket?.setTimeout(0).setNoDelay(true).setKeepAlive(true, 60_000);
+    // The chunks of a body are the same for all sessions, so they are framed once and go past the response object, which would frame
+    // them again per session: a fifth of the cost of a delivery. Not for HTTP/1.0, which has no chunks.
+    this.socket = response.chunkedEncoding ? socket : null;
+    (this.socket ?? response).on('drain', this.onDrain);
+    response.once('close', this.onClose);
+    this.write(sseFrame(`retry: ${RETRY_MS}\n\n`));
+  }
+
+  get isWritable(): boolean {
+    return !this.isBlocked && !this.isClosed;
+  }
+
+  write(frame: SseFrame): void {
+    if (this.isClosed) return;
+    const isTaken = this.socket === null ? this.response.write(frame.plain) : this.socket.write(frame.chunk);
+    if (!isTaken) this.isBlocked = true;
+  }
+
+  /** Not for one that is blocked: what it has to read already shows that the connection lives. */
+  keepAlive(): void {
+    if (!this.isBlocked) this.write(KEEP_ALIVE);
+  }
+
+  /** Ends the stream; the socket goes back to HTTP. */
+  end(): void {
+    if (this.isClosed) return;
+    this.response.end();
+    this.onClose();
+  }
+
+  /** [WATCH-10] Trouble that will pass: EventSource connects again after the `retry` time. */
+  endUnavailable(error: StreamError): void {
+    const retryMs = Math.round((error.details.retryAfterMs ?? RETRY_MS) + Math.random() * RETRY_JITTER_MS);
+    this.write(sseFrame(`retry: ${retryMs}\nevent: unavailable\ndata: ${JSON.stringify(problemOf(error))}\n\n`));
+    this.end();
+  }
+
+  /** [WATCH-10] Trouble midway that will not pass: the next connection gets it as its status. */
+  endProblem(error: StreamError): void {
+    this.write(sseFrame(`event: problem\ndata: ${JSON.stringify(problemOf(error))}\n\n`));
+    this.end();
+  }
+
+  private readonly onDrain = (): void => {
+    if (!this.isBlocked) return;
+    this.isBlocked = false;
+    if (!this.isClosed) this.handlers.onWritable();
+  };
+
+  private readonly onClose = (): void => {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    (this.socket ?? this.response).off('drain', this.onDrain);
+    this.handlers.onClose();
+  };
+}
