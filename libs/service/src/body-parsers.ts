@@ -1,5 +1,5 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import { pipeline } from 'node:stream';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -34,8 +34,14 @@ function decoded(request: FastifyRequest, payload: IncomingMessage): Readable {
   const coding = request.headers['content-encoding'];
   if (coding === undefined || coding === 'identity') return payload;
   if (coding !== 'gzip') throw new StreamError('CONTENT_TYPE_UNSUPPORTED', { detail: `The Content-Encoding ${coding} is not read here; send gzip or none.` });
-  // A broken or cut body surfaces as an error of the returned stream; the callback only keeps pipeline from throwing.
-  return pipeline(payload, createGunzip(), () => undefined);
+  const gunzip = createGunzip();
+  // Not `pipeline`: it destroys the request along with a gunzip that fails, and with it the connection that the answer needs.
+  payload.once('close', () => {
+    if (!payload.complete) gunzip.destroy(new Error('the client went away'));
+  });
+  // Whoever reads listens too; a body that nobody reads may fail as well.
+  gunzip.on('error', () => payload.unpipe(gunzip));
+  return payload.pipe(gunzip);
 }
 
 /** @throws StreamError BODY_TOO_LARGE, BODY_TIMEOUT, BODY_INVALID with the parser's place */
@@ -72,8 +78,11 @@ function readJson(stream: Readable, { bytesMax, msMax }: BodyLimits): Promise<un
 function parseJson(bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined;
   try {
+    // Decoding would put U+FFFD in place of what is not UTF-8, and other content than was sent would be stored.
+    if (!isUtf8(bytes)) throw new StreamError('UTF8_INVALID', { detail: 'The JSON body is not UTF-8.' });
     return JSON.parse(bytes.toString('utf8'));
   } catch (error) {
+    if (error instanceof StreamError) throw error;
     // Node names what it met and where ("Unexpected token } in JSON at position 17").
     throw new StreamError('BODY_INVALID', { detail: `Not JSON: ${(error as Error).message}.` });
   }

@@ -17,9 +17,15 @@ export class Metrics {
     });
   }
 
-  /** @param name without the prefix, e.g. `appends_total` */
-  counter<L extends string = never>(name: string, help: string, labels: readonly L[] = []): Counter<L> {
-    return new Counter({ name: `rivulet_${name}`, help, labelNames: [...labels], registers: [this.registry] });
+  /**
+   * @param name without the prefix, e.g. `appends_total`
+   * @param collect brings the counter up to date when it is scraped, for totals that are kept as plain numbers
+   */
+  counter<L extends string = never>(name: string, help: string, labels: readonly L[] = [], collect?: (counter: Counter<L>) => void): Counter<L> {
+    return new Counter<L>({
+      name: `rivulet_${name}`, help, labelNames: [...labels], registers: [this.registry],
+      ...(collect === undefined ? {} : { collect() { collect(this as unknown as Counter<L>); } }),
+    });
   }
 
   /** @param collect sets the gauge when it is scraped */

@@ -1,0 +1,129 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { StreamError } from '@rivulet/protocol';
+
+/** The client went away before its body was complete: nobody is left to answer. */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone';
+}
+
+/** Nothing came for as long as the caller wanted to wait. */
+export const IDLE = Symbol('idle');
+
+/** Pulls a body: nothing is read that was not asked for, so back-pressure reaches the sender's socket [APPEND-5]. */
+export class BodyReader {
+  private failure: Error | null = null;
+  private isEnded = false;
+  private wake: (() => void) | null = null;
+
+  /** @param source the request itself, or what gunzips it */
+  constructor(private readonly source: Readable, private readonly request: IncomingMessage) {
+    if (source !== request) source.on('error', (cause) => this.stop(faultOf(cause, request)));
+    this.source.on('readable', () => this.settle());
+    this.source.on('end', () => {
+      this.isEnded = true;
+      this.settle();
+    });
+    const onGone = (): void => {
+      if (!request.complete) this.stop(new ClientGone('The client went away.'));
+    };
+    request.on('error', onGone);
+    request.on('close', onGone);
+    // A client may vanish before this reader exists; its events are past then.
+    if (request.destroyed) onGone();
+  }
+
+  /**
+   * @param waitMs at most
+   * @returns bytes, null at the end, IDLE when nothing came in time
+   * @throws what `stop` was given; ClientGone; StreamError BODY_INVALID
+   */
+  async next(waitMs: number): Promise<Buffer | null | typeof IDLE> {
+    for (let isLate = false; ; ) {
+      if (this.failure) throw this.failure;
+      const bytes = this.source.read() as Buffer | null;
+      if (bytes !== null) return bytes;
+      if (this.isEnded) return null;
+      if (isLate) return IDLE;
+      isLate = await this.change(waitMs);
+    }
+  }
+
+  /** Makes the pending and every later `next` throw. The first reason stays. */
+  stop(reason: Error): void {
+    this.failure ??= reason;
+    this.settle();
+  }
+
+  get stopped(): Error | null {
+    return this.failure;
+  }
+
+  /**
+   * The whole body. What is larger is read on and dropped for a while, so that the client reads the refusal instead of a reset connection.
+   * @returns null when it is larger than bytesMax
+   * @throws StreamError BODY_TIMEOUT and what `next` throws
+   */
+  async collect(limits: { bytesMax: number; idleMsMax: number; wholeMsMax: number; dropBytesMax: number }): Promise<Buffer | null> {
+    const { bytesMax, idleMsMax, wholeMsMax, dropBytesMax } = limits;
+    const giveUpAt = performance.now() + wholeMsMax;
+    let parts: Buffer[] = [];
+    let length = 0;
+    for (;;) {
+      const bytes = await this.next(Math.min(idleMsMax, Math.max(1, giveUpAt - performance.now())));
+      if (bytes === IDLE || performance.now() > giveUpAt) {
+        throw new StreamError('BODY_TIMEOUT', { detail: `The body took too long: ${length} bytes came.`, idleMsMax, wholeMsMax });
+      }
+      if (bytes === null) break;
+      length += bytes.length;
+      if (length > bytesMax) parts = [];
+      else parts.push(bytes);
+      if (length > dropBytesMax) return null;
+    }
+    if (length > bytesMax) return null;
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  }
+
+  /**
+   * After an answer that came before the body ended: takes what is still on its way, so that the client can read the answer
+   * (closing at once would reset it away), but not for ever.
+   */
+  linger(lingerMsMax: number): void {
+    linger(this.request, lingerMsMax);
+    if (this.source !== this.request) this.source.destroy();
+  }
+
+  /** @returns whether it took too long */
+  private change(waitMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.wake = null;
+        resolve(true);
+      }, waitMs);
+      this.wake = () => {
+        this.wake = null;
+        clearTimeout(timer);
+        resolve(false);
+      };
+    });
+  }
+
+  private settle(): void {
+    this.wake?.();
+  }
+}
+
+/** Discards the rest of a body; cuts the connection when that takes too long. */
+export function linger(request: IncomingMessage, lingerMsMax: number): void {
+  if (request.complete || request.destroyed) return;
+  request.resume();
+  const timer = setTimeout(() => request.destroy(), lingerMsMax);
+  request.once('end', () => clearTimeout(timer));
+  request.once('close', () => clearTimeout(timer));
+}
+
+/** A gunzip fails because its bytes are wrong, or because the client went before it sent them all. */
+function faultOf(cause: Error, request: IncomingMessage): Error {
+  if (request.destroyed && !request.complete) return new ClientGone('The client went away.', { cause });
+  return new StreamError('BODY_INVALID', { detail: 'The body is not valid gzip.' }, { cause });
+}
