@@ -33,7 +33,7 @@ interface Waiter {
 
 /**
  * Fragments between write() and their acknowledgement. Acknowledged POSTs free only the contiguous prefix, and nothing above
- * prefix + fragmentsMax is sent, so that the judge can always hold what overtook a lost one [APPEND-2, JUDGE-5].
+ * prefix + fragmentsMax is sent, so that the judge can always hold what overtook a lost one [APPEND-2] [JUDGE-5].
  */
 export class AppendWindow {
   /** Everything up to this sequence is acknowledged. */

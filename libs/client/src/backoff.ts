@@ -54,7 +54,7 @@ export function retryAfterOf(error: StreamError): number {
 
 /**
  * Repeats a call until it succeeds, fails for good, or nothing has succeeded for giveUpMs.
- * Only for calls that are safe to repeat [APPEND-3, APPEND-4, APPEND-11].
+ * Only for calls that are safe to repeat [APPEND-3] [APPEND-4] [APPEND-11].
  */
 export async function resend<T>(
   attempt: () => Promise<T>, options: { giveUpMs: number; signal?: AbortSignal; backoff?: BackoffOptions },

@@ -1,4 +1,4 @@
-import type { FragmentEvent, ReaderEvent, RewindEvent } from '@rivulet/protocol';
+import type { FragmentEvent, Problem, ReaderEvent, RewindEvent } from '@rivulet/protocol';
 import { Backoff, isTransient, pause, retryAfterOf } from './backoff';
 import type { Endpoint } from './http';
 import { platform } from './platform-node';
@@ -10,13 +10,20 @@ export interface ChannelOptions {
   silenceMsMax?: number;
 }
 
+/** A stream of the channel that cannot be read; the others go on. */
+export interface ChannelProblem extends Omit<Problem, 'type'> {
+  type: 'problem';
+  streamNo: string;
+}
+export type ChannelEvent = ReaderEvent | ChannelProblem;
+
 /**
  * The events of all streams of a channel on one connection. The feed starts every stream at its beginning, so after a reconnect what was
  * delivered comes again: it is left out here, by sequence, and an event that straddles the line is trimmed.
  */
 export async function* watchChannel(
   endpoint: Endpoint & { token: string }, channel: string, options: ChannelOptions,
-): AsyncGenerator<ReaderEvent, void, undefined> {
+): AsyncGenerator<ChannelEvent, void, undefined> {
   const { signal, readToken, silenceMsMax = 45_000 } = options;
   const path = `/v1/watch/channels/${encodeURIComponent(channel)}/events`;
   const source = { path, token: readToken ?? endpoint.token, signal, silenceMsMax };
@@ -27,9 +34,10 @@ export async function* watchChannel(
     for (const progress of streams.values()) progress.restart();
     try {
       for await (const { type, id, body } of sseEvents(endpoint, source, () => undefined)) {
-        const event = { ...body, type, ...(id === '' ? {} : { cursor: id }) } as ReaderEvent;
+        const event = { ...body, type, ...(id === '' ? {} : { cursor: id }) } as ChannelEvent;
         backoff.reset();
-        yield* progressOf(streams, event.streamNo).take(event);
+        if (event.type === 'problem') yield event;
+        else yield* progressOf(streams, event.streamNo).take(event);
       }
     } catch (error) {
       if (signal?.aborted || !isTransient(error)) throw error;

@@ -4,4 +4,4 @@ export { Producer } from './producer';
 export type { ProducerOptions } from './producer';
 export { Watching } from './watching';
 export type { WatchOptions } from './watching';
-export type { ChannelOptions } from './channel';
+export type { ChannelEvent, ChannelOptions, ChannelProblem } from './channel';

@@ -56,6 +56,7 @@ export class Producer {
   private readonly run = uuidV7();
   private readonly giveUpMs: number;
   private readonly fragmentBytesMax: number;
+  private readonly isJson: boolean;
   private readonly heartbeat: ReturnType<typeof setInterval>;
   /** SHA-256 of the whole content; null when an earlier attempt wrote part of it. */
   private readonly digest: RunningDigest | null;
@@ -79,6 +80,7 @@ export class Producer {
     this.giveUpMs = options.giveUpMs ?? 300_000;
     const grant = grantOf(start.writeToken);
     this.fragmentBytesMax = grant.fragmentBytesMax;
+    this.isJson = grant.isJson;
     this.window = new AppendWindow({
       firstSequence: start.next,
       fragmentsMax: options.windowFragmentsMax ?? 64,
@@ -110,13 +112,13 @@ export class Producer {
    */
   async write(content: unknown): Promise<void> {
     if (this.signal.aborted) throw this.signal.reason;
-    const isText = typeof content === 'string';
-    const part = isText ? this.joinHalf(content) : content;
-    if (this.pacer && (typeof part === 'string' || part instanceof Uint8Array)) {
-      this.pacer.push(part);
-      return;
+    if (this.isJson) return this.appendJson(content);
+    if (typeof content !== 'string' && !(content instanceof Uint8Array)) {
+      throw new StreamError('BODY_INVALID', { detail: 'A text stream takes strings, a binary one bytes; open the stream with application/json for values.' });
     }
-    await this.append(part);
+    const part = typeof content === 'string' ? this.joinHalf(content) : content;
+    if (this.pacer) this.pacer.push(part);
+    else await this.append(part);
   }
 
   /** @returns when everything written so far is durable. */
@@ -139,8 +141,13 @@ export class Producer {
     return this.conclude('abort', JSON.stringify({ code, message }));
   }
 
-  private async append(content: unknown): Promise<void> {
-    if (typeof content !== 'string' && !(content instanceof Uint8Array)) return this.push({ data: content }, utf8(JSON.stringify(content)));
+  private appendJson(value: unknown): Promise<void> {
+    const json = JSON.stringify(value) as string | undefined;
+    if (json === undefined) throw new StreamError('BODY_INVALID', { detail: 'This value has no JSON form.' });
+    return this.push({ data: value }, encoder.encode(json));
+  }
+
+  private async append(content: string | Uint8Array): Promise<void> {
     if (typeof content === 'string' && !isWellFormed(content)) {
       throw new StreamError('UTF8_INVALID', { detail: 'The text has half a surrogate pair.' });
     }
@@ -205,16 +212,17 @@ export class Producer {
 }
 
 const encoder = new TextEncoder();
-const utf8 = (text: string): Uint8Array => encoder.encode(text);
+
+interface Grant { lease?: number; lim?: { fragmentBytesMax?: number }; m?: string }
 
 /** What the write token grants. Read, not verified: the service verifies it. A token of another form gives the defaults. */
-function grantOf(writeToken: string): { leaseMs: number; fragmentBytesMax: number } {
+function grantOf(writeToken: string): { leaseMs: number; fragmentBytesMax: number; isJson: boolean } {
   const [, claims = ''] = writeToken.split('.');
   try {
     const bytes = platform.fromBase64(claims.replace(/-/g, '+').replace(/_/g, '/'));
-    const { lease, lim } = JSON.parse(new TextDecoder().decode(bytes)) as { lease?: number; lim?: { fragmentBytesMax?: number } };
-    return { leaseMs: lease ?? LEASE_MS, fragmentBytesMax: lim?.fragmentBytesMax ?? FRAGMENT_BYTES_MAX };
+    const { lease = LEASE_MS, lim = {}, m = 'text' } = JSON.parse(new TextDecoder().decode(bytes)) as Grant;
+    return { leaseMs: lease, fragmentBytesMax: lim.fragmentBytesMax ?? FRAGMENT_BYTES_MAX, isJson: m === 'json' || m === 'latest' };
   } catch {
-    return { leaseMs: LEASE_MS, fragmentBytesMax: FRAGMENT_BYTES_MAX };
+    return { leaseMs: LEASE_MS, fragmentBytesMax: FRAGMENT_BYTES_MAX, isJson: false };
   }
 }

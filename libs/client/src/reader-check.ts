@@ -7,7 +7,7 @@ const encoder = new TextEncoder();
 
 /**
  * Checks what a reader gets, end to end: order without a hole or a repeat [WATCH-1], and at the final event bytes, CRC-32 and digest
- * [WATCH-9, JUDGE-7]. JSON and `latest` streams are checked for order only: their values are not the bytes that were appended.
+ * [WATCH-9] [JUDGE-7]. JSON and `latest` streams are checked for order only: their values are not the bytes that were appended.
  */
 export class ReaderCheck {
   private last: number;

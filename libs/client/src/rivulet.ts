@@ -1,8 +1,8 @@
 import { HEADERS } from '@rivulet/protocol';
-import type { OpenOptions, OpenedStream, ReaderEvent, RetriedStream, RetryBody, StreamSummary, VerdictReply } from '@rivulet/protocol';
+import type { OpenOptions, OpenedStream, RetriedStream, RetryBody, StreamSummary, VerdictReply } from '@rivulet/protocol';
 import { resend } from './backoff';
 import { watchChannel } from './channel';
-import type { ChannelOptions } from './channel';
+import type { ChannelEvent, ChannelOptions } from './channel';
 import { request } from './http';
 import type { Call, Endpoint } from './http';
 import { Producer } from './producer';
@@ -47,7 +47,7 @@ export class Rivulet {
     return new Producer(this.endpoint, { ...opened, next: 1, checksum: 0 }, { giveUpMs: this.giveUpMs, ...producer });
   }
 
-  /** A new attempt on a stream whose producer was lost: fences the old one and goes on after what the log has [APPEND-8, APPEND-12]. */
+  /** A new attempt on a stream whose producer was lost: fences the old one and goes on after what the log has [APPEND-8] [APPEND-12]. */
   async retry(streamNo: string, options: RetryOptions = {}): Promise<Producer> {
     const { keep = 'all', reason = '', attemptId = uuidV7(), ...producer } = options;
     const body: RetryBody = { attemptId, keep, reason };
@@ -60,7 +60,7 @@ export class Rivulet {
   }
 
   /** Every stream of a channel, present and future; ends only by its signal. */
-  watchChannel(channel: string, options: ChannelOptions = {}): AsyncGenerator<ReaderEvent, void, undefined> {
+  watchChannel(channel: string, options: ChannelOptions = {}): AsyncGenerator<ChannelEvent, void, undefined> {
     return watchChannel(this.endpoint, channel, options);
   }
 

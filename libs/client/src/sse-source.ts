@@ -67,6 +67,8 @@ function eventOf(message: EventSourceMessage, retryAfterMs: number): SourceEvent
   const type = message.event ?? 'message';
   const body = message.data === '' ? {} : (JSON.parse(message.data) as Record<string, unknown>);
   // Trouble that will pass comes as an event, because EventSource never retries a non-200 [WATCH-10].
-  if (type === 'unavailable' || type === 'problem') throw problemToError(body, type === 'unavailable' ? 503 : 500, retryAfterMs);
+  // One that names a stream is that stream's own: the other streams of a channel go on.
+  const isTrouble = type === 'unavailable' || (type === 'problem' && body['streamNo'] === undefined);
+  if (isTrouble) throw problemToError(body, type === 'unavailable' ? 503 : 500, retryAfterMs);
   return { type, id: message.id ?? '', body };
 }
