@@ -13,6 +13,12 @@ const CONTENT_SECURITY_POLICY = [
   "form-action 'none'", "frame-ancestors 'none'",
 ].join('; ');
 
+/** Every file of the page, by name, and its type. */
+const FILES: Record<string, string> = {
+  'index.html': 'text/html', 'style.css': 'text/css', 'favicon.svg': 'image/svg+xml',
+  'app.js': 'text/javascript', 'client.js': 'text/javascript', 'pane.js': 'text/javascript', 'samples.js': 'text/javascript',
+};
+
 interface Asset { body: Buffer; type: string; etag: string }
 
 /** The page a newcomer sees first, and the description of the whole API. */
@@ -22,7 +28,7 @@ export class PageController {
   private readonly description: Asset;
 
   constructor() {
-    for (const [name, type] of [['index.html', 'text/html'], ['app.js', 'text/javascript'], ['style.css', 'text/css']] as const) {
+    for (const [name, type] of Object.entries(FILES)) {
       const path = join(PUBLIC_FOLDER, name);
       if (existsSync(path)) this.assets.set(name, asset(readFileSync(path), `${type}; charset=utf-8`));
     }
@@ -34,14 +40,9 @@ export class PageController {
     this.send('index.html', request, reply);
   }
 
-  @Get('app.js')
-  script(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
-    this.send('app.js', request, reply);
-  }
-
-  @Get('style.css')
-  style(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
-    this.send('style.css', request, reply);
+  @Get(Object.keys(FILES))
+  file(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
+    this.send(request.url.slice(1).replace(/\?.*$/, ''), request, reply);
   }
 
   @Get('openapi.json')
