@@ -7,6 +7,7 @@ import path from 'node:path';
 import { setTimeout as elapse } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ROOT, prepare, step } from './prepare.mjs';
+import { THREE_WAYS, findKafka } from './start-kafka.mjs';
 
 const { values: options } = parseArgs({ options: {
   seconds: { type: 'string', default: '30' },
@@ -180,8 +181,12 @@ async function demo(system) {
 }
 
 await prepare();
-const { findKafka } = await import('./find-kafka.mjs');
-const kafka = await step('Finding a Kafka', () => findKafka());
+const kafka = await findKafka(path.join(ROOT, '.rivulet', 'logs', 'demo-kafka.log'));
+if (kafka === null) {
+  console.error(`The demo kills services and starts them again, so it needs a real Kafka. Three ways to one:\n${THREE_WAYS}`);
+  process.exit(1);
+}
+console.log(`Kafka: ${kafka.what}`);
 const { startSystem } = createRequire(import.meta.url)('./system.cjs');
 let system;
 try {
