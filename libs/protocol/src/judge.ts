@@ -247,5 +247,5 @@ function isSameEnd(final: FinalFacts, record: EndRecord): boolean {
 }
 
 function safeTime(timestamp: number): number {
-  return timestamp >= 0 && timestamp <= Number.MAX_SAFE_INTEGER ? timestamp : 0;
+  return Number.isSafeInteger(timestamp) && timestamp >= 0 ? timestamp : 0;
 }
