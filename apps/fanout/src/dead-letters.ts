@@ -5,6 +5,7 @@ export type DeadLetterReason = 'no-value' | 'undecodable' | 'misplaced' | 'lifec
 
 /** What owners log: pino's shape, as much as is used here. */
 export interface OwnerLogger {
+  debug(facts: object, text: string): void;
   info(facts: object, text: string): void;
   warn(facts: object, text: string): void;
   error(facts: object, text: string): void;

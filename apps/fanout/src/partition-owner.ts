@@ -89,7 +89,8 @@ export class PartitionOwner {
     const seconds = (time.now() - startedAt) / 1000;
     metrics.restored(seconds);
     const { partition, table } = this;
-    logger.info({
+    // One line per partition is no news when all is well.
+    logger[takeover.ended.length > 0 ? 'warn' : 'debug']({
       partition, seconds, claim: takeover.claim, replayFrom: takeover.replayFrom, next: core.fold.next,
       open: table.openCount, finished: table.finished.size, failed: takeover.ended.length,
     }, 'partition is served');
