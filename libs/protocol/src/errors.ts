@@ -95,8 +95,11 @@ export interface Problem {
 /** @returns the problem+json body of an error; anything that is not a StreamError is INTERNAL and shows nothing of its text. */
 export function problemOf(error: unknown, requestId?: string): Problem {
   const known = error instanceof StreamError ? error : new StreamError('INTERNAL');
-  const { detail, ...facts } = known.details;
+  // The status of the stream must not take the place of the HTTP status, which `status` means in a problem.
+  const { detail, status: streamStatus, ...facts } = known.details;
   return {
+    ...facts,
+    ...(streamStatus === undefined ? {} : { streamStatus }),
     type: `urn:rivulet:error:${known.code}`,
     title: known.code,
     status: known.row.status,
@@ -104,6 +107,5 @@ export function problemOf(error: unknown, requestId?: string): Problem {
     detail: detail ? `${detail} ${known.row.text}` : known.row.text,
     next: known.row.next,
     ...(requestId === undefined ? {} : { requestId }),
-    ...facts,
   };
 }
