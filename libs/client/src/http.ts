@@ -64,8 +64,9 @@ export function problemToError(problem: Record<string, unknown> | null, status: 
     const known = CODE_OF_STATUS[status] ?? (status >= 500 ? 'INTERNAL' : 'BODY_INVALID');
     return new StreamError(known, { detail: `HTTP ${status}.`, ...(retryAfterMs > 0 ? { retryAfterMs } : {}) });
   }
-  const { type: _type, title: _title, status: _status, code: _code, next: _next, ...facts } = problem;
-  return new StreamError(code as ErrorCode, { ...(retryAfterMs > 0 ? { retryAfterMs } : {}), ...facts });
+  const { type: _type, title: _title, status: _status, code: _code, next: _next, streamStatus, ...facts } = problem;
+  const own = { ...(retryAfterMs > 0 ? { retryAfterMs } : {}), ...(streamStatus === undefined ? {} : { status: streamStatus }) };
+  return new StreamError(code as ErrorCode, { ...own, ...facts });
 }
 
 /** @returns ms; Retry-After is seconds or an HTTP date. */

@@ -60,11 +60,15 @@ export async function* wsEvents(source: WsRequest): AsyncGenerator<SourceEvent> 
   socket.onerror = () => inbox.close(new StreamError('NOT_READY', { detail: `No WebSocket from ${source.url}.` }));
   /** Fragments consumed since the last ack. */
   let taken = 0;
+  let isSubscribed = false;
   try {
     for (;;) {
       const frame = await inbox.take();
-      if (frame.type === 'ready') send({ type: 'subscribe', id: ID, window: source.window, ...source.subscribe });
-      else if (frame.type === 'problem') throw problemToError(frame.problem as Record<string, unknown>, 500);
+      if (frame.type === 'ready') {
+        // Each accepted `auth` is answered so, one at the start too.
+        if (!isSubscribed) send({ type: 'subscribe', id: ID, window: source.window, ...source.subscribe });
+        isSubscribed = true;
+      } else if (frame.type === 'problem') throw problemToError(frame.problem as Record<string, unknown>, 500);
       else if ('id' in frame) {
         yield { type: frame.type, id: 'cursor' in frame ? frame.cursor : '', body: frame as unknown as Record<string, unknown> };
         // The consumer came back for more: this one is done with [WATCH-4].
