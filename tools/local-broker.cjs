@@ -67,18 +67,21 @@ function brokerSettings({ data, port, controllerPort }) {
   };
 }
 
+/** @returns {boolean} */
+const hasJars = () => fs.existsSync(JARS);
+
 /** @returns {Promise<string | null>} what is missing for a local broker, or null */
 async function localBrokerMissing() {
   const version = await run('java', ['-version']).then(({ stderr }) => Number(/version "(\d+)/.exec(stderr)?.[1] ?? 0), () => null);
   if (version === null) return 'no java';
   if (version < JAVA_MIN) return `java ${version} is too old (Kafka needs ${JAVA_MIN})`;
-  if (fs.existsSync(JARS)) return null;
+  if (hasJars()) return null;
   return run('mvn', ['-v']).then(() => null, () => 'no mvn');
 }
 
 /** Copies Kafka's jars by Maven, once. A half-finished copy is never taken for a whole one: the folder gets its name at the end. */
 async function fetchJars() {
-  if (fs.existsSync(JARS)) return;
+  if (hasJars()) return;
   const partial = `${JARS}.${process.pid}`;
   fs.mkdirSync(partial, { recursive: true });
   const pom = path.join(partial, 'pom.xml');
@@ -88,7 +91,7 @@ async function fetchJars() {
     fs.renameSync(partial, JARS);
   } catch (error) {
     fs.rmSync(partial, { recursive: true, force: true });
-    if (fs.existsSync(JARS)) return;
+    if (hasJars()) return;
     throw new Error(`Maven could not fetch Kafka ${KAFKA_VERSION}: ${error.stdout || error.message}`, { cause: error });
   }
 }
@@ -133,4 +136,4 @@ async function startLocalBroker({ folder, port: preferred = 0, logFile = path.jo
   return { brokers, pid: jvm.pid, exited: jvm.exited, kill: (signal) => jvm.kill(signal), stop: () => jvm.stop() };
 }
 
-module.exports = { KAFKA_VERSION, localBrokerMissing, startLocalBroker };
+module.exports = { hasJars, KAFKA_VERSION, localBrokerMissing, startLocalBroker };

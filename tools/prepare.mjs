@@ -20,7 +20,7 @@ export async function step(title, work) {
   const start = performance.now();
   const seconds = () => `${((performance.now() - start) / 1000).toFixed(0)} s`;
   console.log(`${title} ...`);
-  const timer = setInterval(() => console.log(`  ${title.toLowerCase()}: ${seconds()}`), PROGRESS_MS);
+  const timer = setInterval(() => console.log(`  ... ${seconds()}`), PROGRESS_MS);
   try {
     const result = await work();
     console.log(`  done in ${seconds()}`);

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { freePort } from './free-port.cjs';
 import { brokerAnswers, waitForBroker } from './kafka-probe.cjs';
 import { KeptProcess } from './kept-process.cjs';
-import { KAFKA_VERSION, localBrokerMissing, startLocalBroker } from './local-broker.cjs';
+import { hasJars, KAFKA_VERSION, localBrokerMissing, startLocalBroker } from './local-broker.cjs';
 import { ROOT, run, step } from './prepare.mjs';
 
 export const THREE_WAYS = `  1. set KAFKA_BROKERS=host:port to a Kafka you have
@@ -97,7 +97,7 @@ async function startContainer(compose, image, logFile, port) {
 async function local(logFile, port = LOCAL_PORT) {
   const missing = await localBrokerMissing();
   if (missing) return `a local broker needs Java 17 and Maven: ${missing}`;
-  const title = `Starting a local Apache Kafka ${KAFKA_VERSION} (the first time Maven fetches 43 MB)`;
+  const title = `Starting a local Apache Kafka ${KAFKA_VERSION}${hasJars() ? '' : ' (Maven fetches 43 MB, once)'}`;
   const broker = await step(title, () => startLocalBroker({ folder: FOLDER, port, logFile })).catch((error) => error.message);
   if (typeof broker === 'string') return broker;
   return {
