@@ -160,7 +160,8 @@ const payloads = fc.array(fc.uint8Array({ maxLength: 5 }), { maxLength: 5 });
 const metadata = fc.dictionary(text, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 2 });
 const keep = fc.constantFrom<'all' | 'none'>('all', 'none');
 const limits = fc.record({
-  heldFragmentsMax: extreme, heldBytesMax: extreme, gapMsMax: extreme, attemptsMax: extreme, fragmentBytesMax: extreme, streamBytesMax: extreme,
+  heldFragmentsMax: extreme, heldBytesMax: extreme, gapMsMax: extreme, attemptsMax: extreme,
+  fragmentBytesMax: extreme, streamBytesMax: extreme,
 });
 const anyRecord: fc.Arbitrary<LogRecord> = fc.oneof(
   fc.record({ limits, ttlMs: extreme, retentionMs: extreme, metadata }).map((odd) => open({}, odd)),

@@ -7,7 +7,7 @@ export function completeUtf8Length(bytes: Uint8Array): number {
   for (let back = 1; back <= 3 && back <= length; back++) {
     const byte = bytes[length - back]!;
     if ((byte & 0xc0) === 0x80) continue; // a continuation byte: its lead is further left
-    const needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    const needed = byte >= 0xf8 ? 1 : byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
     return needed > back ? length - back : length;
   }
   return length;

@@ -72,7 +72,7 @@ export interface StreamSummary {
 
 /** GET /v1/admin/streams, newest first. `next`: the cursor of the page that follows, null after the last. */
 export interface AdminStreamPage { streams: StreamSummary[]; next: string | null }
-/** GET /v1/admin/streams/:no: what an operator needs to find the stream in the log. Offsets are of the topic `fragments` unless named otherwise. */
+/** GET /v1/admin/streams/:no: what an operator needs to find the stream in the log. Offsets are of the topic `fragments` unless said. */
 export interface AdminStream extends StreamSummary {
   partition: number;
   openedOffset: number;
