@@ -10,6 +10,10 @@ import type { Owners } from './owners';
 import { ScanTurns } from './scan-turns';
 import { SharedFrames } from './shared-frames';
 import { ViewCache } from './view-cache';
+import { WatchSocket } from './watch-socket';
+import type { CancelPort } from './watch-socket';
+
+export const WATCH_SOCKET_PATH = '/v1/watch/ws';
 
 /** The plain classes of fanout, wired. */
 export interface Fanout {
@@ -20,7 +24,8 @@ export interface Fanout {
   delivery: Delivery;
 }
 
-export function buildFanout(frame: Frame, log: Log, config: FanoutConfig): Fanout {
+/** @param allocator for cancels of readers; fanout is ready without it, since all else is */
+export function buildFanout(frame: Frame, log: Log, config: FanoutConfig, allocator: CancelPort): Fanout {
   const { auth, streamNos, drain } = frame;
   const { viewBytesMax, coldScansMax, frameBytesMax, sessionStreamsMax } = config;
   const views: ViewCache = new ViewCache({ bytesMax: viewBytesMax, onEvict: () => metrics.evicted() });
@@ -36,5 +41,6 @@ export function buildFanout(frame: Frame, log: Log, config: FanoutConfig): Fanou
   });
   // Readers are told before partitions move: they come back with their cursors, to whoever owns the partition then.
   drain.add('sessions', 'readers', () => delivery.drain());
+  frame.sockets.add(WATCH_SOCKET_PATH, (socket) => new WatchSocket(delivery, allocator, socket));
   return { frame, log, config, owners, delivery };
 }

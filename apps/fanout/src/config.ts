@@ -28,6 +28,10 @@ export const fanoutRows = {
     env: 'RIVULET_FANOUT_SESSION_STREAMS_MAX', fallback: 1_000, min: 1, max: 100_000,
     doc: 'Streams on one connection: subscriptions of a WebSocket, streams of a channel feed.',
   }),
+  allocatorMsMax: integerRow({
+    env: 'RIVULET_FANOUT_ALLOCATOR_MS_MAX', fallback: 10_000, min: 100, max: 60_000,
+    doc: 'How long a cancel of a reader may take at the allocator, ms.',
+  }),
   replayBytesMax: integerRow({
     env: 'RIVULET_FANOUT_REPLAY_BYTES_MAX', fallback: 8 * MIB, min: 65_536, max: 1024 * MIB,
     doc: 'What a new owner of a partition may have to replay, bytes: bounds the time of a takeover, costs lifecycle writes.',

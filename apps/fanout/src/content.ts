@@ -16,7 +16,9 @@ export interface ContentRequest { streamNo: string; principal: Principal; isLive
 interface Head { status: number; headers: Record<string, string | number>; span: ByteSpan | null }
 
 /** `GET /v1/watch/:no/content`: the stream as a file. @throws StreamError before the head is sent */
-export async function serveContent(delivery: Delivery, wanted: ContentRequest, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function serveContent(
+  delivery: Delivery, wanted: ContentRequest, request: IncomingMessage, response: ServerResponse,
+): Promise<void> {
   const entry = await delivery.open(wanted.streamNo, [wanted.principal]);
   const head = headOf(entry, wanted.isLive, request.headers);
   const isEmpty = head.span === null || head.span.start === head.span.until;

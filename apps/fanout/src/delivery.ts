@@ -41,8 +41,8 @@ export class Delivery {
   constructor(readonly options: DeliveryOptions) {}
 
   /**
-   * Pins the entry of a stream that one of the principals may read. An open that was acknowledged a moment ago may not be folded yet: what is unknown
-   * is looked for again when the fold has passed the end of the log.
+   * Pins the entry of a stream that one of the principals may read. An open that was acknowledged a moment ago may not be folded yet:
+   * what is unknown is looked for again when the fold has passed the end of the log.
    * @throws StreamError STREAM_NO_NOT_ISSUED [NO-2], STREAM_NOT_FOUND, STREAM_GONE, FORBIDDEN, NOT_OWNER, NOT_READY
    */
   async open(streamNo: string, principals: readonly Principal[]): Promise<StreamEntry> {

@@ -17,15 +17,14 @@ export interface EventStreamHandlers {
   onClose: () => void;
 }
 
-const HEADERS = {
-  'Content-Type': 'text/event-stream; charset=utf-8',
-  // [WATCH-11] no-transform: a compressing proxy would hold events back until its window is full; nor may nginx buffer them.
-  'Cache-Control': 'no-cache, no-transform',
-  'X-Accel-Buffering': 'no',
-};
-
 /** The body of one event stream. Nothing is queued here beyond what the socket was just given. */
 export class EventStream {
+  static readonly HEADERS = {
+    'Content-Type': 'text/event-stream; charset=utf-8',
+    // [WATCH-11] no-transform: a compressing proxy would hold events back until its window is full; nor may nginx buffer them.
+    'Cache-Control': 'no-cache, no-transform',
+    'X-Accel-Buffering': 'no',
+  };
   private readonly socket: Socket | null;
   private isBlocked = false;
   private isClosed = false;
@@ -33,7 +32,7 @@ export class EventStream {
   /** Sends head and `retry:` line at once [WATCH-11]. */
   constructor(private readonly response: ServerResponse, private readonly handlers: EventStreamHandlers) {
     const socket = response.socket;
-    response.writeHead(200, HEADERS);
+    response.writeHead(200, EventStream.HEADERS);
     response.flushHeaders();
     // Idle and slow readers are welcome for ever [WATCH-4]; a peer that is gone is found by TCP.
     socket?.setTimeout(0).setNoDelay(true).setKeepAlive(true, 60_000);

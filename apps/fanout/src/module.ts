@@ -5,18 +5,24 @@ import { LogBatchServer } from '@rivulet/log';
 import { topicNames } from '@rivulet/protocol';
 import type { Fanout } from './build-fanout';
 import { advertisedAddress } from './build-owners';
-import { Delivery } from './delivery';
 import { Owners } from './owners';
 import { PartitionController } from './partition-controller';
+import { Watch } from './watch';
+import { WATCH_AUTH, WATCH_LOGGER, WatchController } from './watch-controller';
 
 /** The edges of fanout around its plain classes: partitions of the log come in, sessions go out. */
 @Module({})
 export class FanoutModule {
-  static with({ owners, delivery }: Fanout): DynamicModule {
+  static with({ frame, owners, delivery }: Fanout): DynamicModule {
     return {
       module: FanoutModule,
-      controllers: [PartitionController],
-      providers: [{ provide: Owners, useValue: owners }, { provide: Delivery, useValue: delivery }],
+      controllers: [PartitionController, WatchController],
+      providers: [
+        { provide: Owners, useValue: owners },
+        { provide: Watch, useValue: new Watch(delivery) },
+        { provide: WATCH_AUTH, useValue: frame.auth },
+        { provide: WATCH_LOGGER, useValue: frame.logger },
+      ],
     };
   }
 

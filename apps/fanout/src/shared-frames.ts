@@ -42,7 +42,9 @@ type FrameOf<F extends Format> = ReturnType<(typeof FORMATS)[F]>;
  * of the tick. Sessions behind the head encode their own, as they all stand elsewhere.
  */
 export class SharedFrames {
-  private readonly slots: { [F in Format]: Map<StreamEntry, Slot<FrameOf<F>>> } = { sse: new Map(), channel: new Map(), socket: new Map() };
+  private readonly slots: { [F in Format]: Map<StreamEntry, Slot<FrameOf<F>>> } = {
+    sse: new Map(), channel: new Map(), socket: new Map(),
+  };
   private isClearing = false;
 
   /** @param onHead called with the age of a stream's newest record, ms, when its head is encoded first */

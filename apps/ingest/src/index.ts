@@ -3,6 +3,3 @@ export type { IngestConfig, IngestSettings } from './config';
 export { IngestModule } from './module';
 export { buildIngest, PRODUCER_SOCKET_PATH } from './ingest';
 export type { IngestParts } from './ingest';
-export type { AllocatorPort, CancelCall, OpenCall, RetryCall } from './allocator-port';
-export { AllocatorGrpc } from './allocator-grpc';
-export type { AllocatorGrpcOptions } from './allocator-grpc';

@@ -1,8 +1,7 @@
 import { decodeLifecycle, topicNames } from '@rivulet/protocol';
-import type { Frame } from '@rivulet/service';
+import type { AllocatorPort, Frame } from '@rivulet/service';
 import type { Log } from '@rivulet/log';
 import { Admission } from './admission';
-import type { AllocatorPort } from './allocator-port';
 import type { IngestConfig } from './config';
 import { Connections } from './connections';
 import { FragmentAppender } from './fragment-appender';

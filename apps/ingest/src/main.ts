@@ -1,5 +1,4 @@
-import { createApp, openLog, runMain } from '@rivulet/service';
-import { AllocatorGrpc } from './allocator-grpc';
+import { AllocatorGrpc, createApp, openLog, runMain } from '@rivulet/service';
 import { allIngestRows, INGEST_PREFIX } from './config';
 import { IngestModule } from './module';
 

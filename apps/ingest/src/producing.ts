@@ -1,6 +1,5 @@
-import type { ServiceConfig } from '@rivulet/service';
+import type { AllocatorPort, ServiceConfig } from '@rivulet/service';
 import type { Admission } from './admission';
-import type { AllocatorPort } from './allocator-port';
 import type { IngestSettings } from './config';
 import type { Connections } from './connections';
 import type { FragmentAppender } from './fragment-appender';

@@ -8,9 +8,8 @@ import { AllocatorModule, buildAllocator } from '@rivulet/allocator';
 import { buildFanout, FanoutModule } from '@rivulet/fanout';
 import type { Fanout } from '@rivulet/fanout';
 import { IngestModule } from '@rivulet/ingest';
-import type { AllocatorPort } from '@rivulet/ingest';
 import { buildFrame, createApp, openLog } from '@rivulet/service';
-import type { Frame } from '@rivulet/service';
+import type { AllocatorPort, Frame } from '@rivulet/service';
 import { developmentKey, readStandaloneConfigs } from './config';
 import type { StandaloneConfigs } from './config';
 
@@ -68,14 +67,14 @@ export async function startStandalone(options: StandaloneOptions = {}): Promise<
 async function start(frame: Frame, configs: StandaloneConfigs, host: string, port: number): Promise<void> {
   const log = await openLog(configs.own, frame);
   const built = buildAllocator(frame, log, configs.allocator);
-  // In other processes these calls are gRPC; here ingest has the allocator itself.
+  // In other processes these calls are gRPC; here ingest and fanout have the allocator itself.
   const allocator: AllocatorPort = {
     open: (call) => built.allocator.open(call),
     retry: (call) => built.allocator.retry(call),
     cancel: (call) => built.allocator.cancel(call),
     whyNotReady: () => null,
   };
-  const fanout: Fanout = buildFanout(frame, log, configs.fanout);
+  const fanout: Fanout = buildFanout(frame, log, configs.fanout, allocator);
   const root: DynamicModule = {
     module: StandaloneModule,
     imports: [

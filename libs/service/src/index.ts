@@ -23,5 +23,8 @@ export { credentialsOf } from './credentials';
 export { sendProblem, sendRawProblem } from './problems';
 export { redactUrl } from './logger';
 export { openLog } from './open-log';
+export { AllocatorGrpc } from './allocator-client';
+export type { AllocatorGrpcOptions } from './allocator-client';
+export type { AllocatorPort, CancelCall, OpenCall, RetryCall } from './allocator-port';
 export { runMain } from './run-main';
 export type { Main } from './run-main';

@@ -18,7 +18,7 @@ export interface RetryCall {
 }
 export interface CancelCall { streamNo: string; by: string; reason: string }
 
-/** What ingest asks of the allocator: over gRPC, or in one process with it. Each call throws the StreamError of its refusal. */
+/** What ingest and fanout ask of the allocator: over gRPC, or in one process with it. Each call throws the StreamError of its refusal. */
 export interface AllocatorPort {
   open(call: OpenCall): Promise<OpenedStream>;
   /** [APPEND-8] */

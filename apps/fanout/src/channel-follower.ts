@@ -1,0 +1,122 @@
+import { StreamError } from '@rivulet/protocol';
+import type { Principal } from '@rivulet/service';
+import type { Delivery } from './delivery';
+import type { Told } from './reader';
+import type { Outlet, Subscription } from './subscription';
+
+/** Streams of a channel that catch up at once; the rest of its past waits in line, so a long past costs no more memory than a short one. */
+const CATCHING_UP_MAX = 16;
+
+export interface ChannelRequest { channel: string; principals: readonly Principal[]; intervalMs: number }
+
+export interface ChannelOutlet extends Outlet {
+  /** A stream begins: before anything else of it. */
+  opened(subscription: Subscription): void;
+  /** A stream could not be opened. */
+  unreadable(streamNo: string, error: StreamError): void;
+}
+
+/** The subscriptions to every stream of a channel, present and future, each from its beginning. Stands between them and the connection. */
+export class ChannelFollower implements Outlet {
+  private readonly subscriptions = new Map<string, Subscription>();
+  private readonly queue: string[];
+  private readonly catchingUp = new Set<Subscription>();
+  private readonly stopFollowing: () => void;
+  private opening = 0;
+  private isStopped = false;
+
+  constructor(private readonly delivery: Delivery, private readonly request: ChannelRequest, private readonly outlet: ChannelOutlet) {
+    const following = delivery.options.source.channel(request.channel, (streamNo) => this.follow(streamNo));
+    this.queue = following.present;
+    this.stopFollowing = following.stop;
+  }
+
+  get isWritable(): boolean {
+    return this.outlet.isWritable;
+  }
+
+  get(streamNo: string): Subscription | undefined {
+    return this.subscriptions.get(streamNo);
+  }
+
+  start(): void {
+    this.openMore();
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.stopFollowing();
+    this.queue.length = 0;
+    for (const subscription of this.subscriptions.values()) subscription.stop();
+    this.subscriptions.clear();
+  }
+
+  deliver(subscription: Subscription, told: Told[]): void {
+    this.outlet.deliver(subscription, told);
+    if (subscription.reader.isAtHead) this.caughtUp(subscription);
+  }
+
+  blocked(subscription: Subscription): void {
+    this.outlet.blocked(subscription);
+  }
+
+  finished(subscription: Subscription): void {
+    this.forget(subscription);
+    this.outlet.finished(subscription);
+  }
+
+  failed(subscription: Subscription, error: StreamError): void {
+    this.forget(subscription);
+    this.outlet.failed(subscription, error);
+  }
+
+  private follow(streamNo: string): void {
+    this.queue.push(streamNo);
+    this.openMore();
+  }
+
+  private openMore(): void {
+    while (!this.isStopped && this.queue.length > 0 && this.opening + this.catchingUp.size < CATCHING_UP_MAX) {
+      this.opening += 1;
+      void this.open(this.queue.shift()!);
+    }
+  }
+
+  private async open(streamNo: string): Promise<void> {
+    try {
+      await this.subscribe(streamNo);
+    } catch (error) {
+      const known = error instanceof StreamError ? error : new StreamError('INTERNAL', {}, { cause: error });
+      // Its retention ended between the list and the reading: there is nothing to tell.
+      const isGone = known.code === 'STREAM_GONE' || known.code === 'STREAM_NOT_FOUND';
+      if (!isGone && !this.isStopped) this.outlet.unreadable(streamNo, known);
+    }
+    this.opening -= 1;
+    this.openMore();
+  }
+
+  private async subscribe(streamNo: string): Promise<void> {
+    const { delivery, request, subscriptions } = this;
+    if (subscriptions.size >= delivery.options.limits.sessionStreamsMax) {
+      throw new StreamError('OVERLOADED', { detail: `A connection carries at most ${subscriptions.size} streams.` });
+    }
+    const entry = await delivery.open(streamNo, request.principals);
+    const place = await delivery.place(entry, null);
+    const subscription = delivery.subscription(delivery.reader(entry, place), entry, this, request.intervalMs);
+    if (this.isStopped || subscriptions.has(streamNo)) return subscription.stop();
+    subscriptions.set(streamNo, subscription);
+    this.catchingUp.add(subscription);
+    this.outlet.opened(subscription);
+    subscription.pump();
+    if (subscription.reader.isAtHead) this.caughtUp(subscription);
+  }
+
+  private caughtUp(subscription: Subscription): void {
+    if (this.catchingUp.delete(subscription)) this.openMore();
+  }
+
+  private forget(subscription: Subscription): void {
+    this.subscriptions.delete(subscription.entry.streamNo);
+    this.caughtUp(subscription);
+  }
+}

@@ -1,0 +1,215 @@
+import { StreamError } from '@rivulet/protocol';
+import type { Principal } from '@rivulet/service';
+import { generationOf } from './cold-reader';
+import { ChannelFollower } from './channel-follower';
+import type { ChannelOutlet } from './channel-follower';
+import type { Delivery } from './delivery';
+import { streamText } from './event-text';
+import { placeOf } from './reader';
+import type { Place, Reader, Told } from './reader';
+import { socketText } from './shared-frames';
+import type { StreamEntry } from './stream-source';
+import type { Outlet, Subscription } from './subscription';
+import type { WaitingLine } from './waiting-line';
+
+/** What a subscription needs of its socket. */
+export interface SocketLine {
+  readonly delivery: Delivery;
+  readonly line: WaitingLine;
+  readonly isWritable: boolean;
+  write(text: string): void;
+  problem(error: StreamError, facts: { id?: string; streamNo?: string }): void;
+  forgetSubscription(id: string): void;
+}
+
+export interface SocketSubscription {
+  start(): void;
+  stop(): void;
+  /** @throws StreamError CURSOR_INVALID, CURSOR_UNKNOWN */
+  ack(cursor: string): void;
+}
+
+export interface SubscribeFrame { id: string; from?: string; window?: number; intervalMs?: number }
+
+/** Flow control by the peer: so many fragments beyond the last one it acknowledged, per stream; none without a window. */
+class Credit {
+  private acked: number;
+
+  constructor(private readonly window: number | undefined, sequence: number) {
+    this.acked = sequence;
+  }
+
+  get last(): number {
+    return this.window === undefined ? Number.MAX_SAFE_INTEGER : this.acked + this.window;
+  }
+
+  restart(): void {
+    this.acked = 0;
+  }
+
+  /** Cumulative. What counts is where it stands in the present content; of an older one it says nothing. */
+  ack(entry: StreamEntry, reader: Reader, cursor: string): void {
+    const place = placeOf(entry, cursor);
+    if (place.generation !== generationOf(entry.state)) return;
+    if (place.sequence > reader.at) throw new StreamError('CURSOR_UNKNOWN', { detail: 'This was not delivered yet.' });
+    this.acked = Math.max(this.acked, place.sequence);
+  }
+}
+
+/** Writes the events of one stream to a socket under the id of a subscription. */
+function deliverTo(socket: SocketLine, prefix: string, subscription: Subscription, credit: Credit, told: Told[]): void {
+  const { frames, metrics } = socket.delivery.options;
+  let bytes = 0;
+  for (const one of told) {
+    if (one.kind === 'rewind') credit.restart();
+    const text = prefix + frames.frame('socket', subscription.entry, one);
+    socket.write(text);
+    bytes += text.length;
+  }
+  subscription.allow(credit.last);
+  metrics.delivered(told.length, bytes);
+}
+
+const prefixOf = (id: string): string => `{"id":${JSON.stringify(id)},`;
+
+/** One stream on a socket. */
+export class SocketStream implements SocketSubscription, Outlet {
+  private readonly subscription: Subscription;
+  private readonly credit: Credit;
+  private readonly prefix: string;
+
+  private constructor(private readonly socket: SocketLine, private readonly frame: SubscribeFrame, entry: StreamEntry, place: Place) {
+    const { delivery } = socket;
+    this.subscription = delivery.subscription(delivery.reader(entry, place), entry, this, frame.intervalMs ?? 0);
+    this.credit = new Credit(frame.window, place.sequence);
+    this.subscription.allow(this.credit.last);
+    this.prefix = prefixOf(frame.id);
+  }
+
+  static async open(socket: SocketLine, frame: SubscribeFrame & { streamNo: string }, principals: readonly Principal[]): Promise<SocketStream> {
+    const { delivery } = socket;
+    const entry = await delivery.open(frame.streamNo, principals);
+    try {
+      return new SocketStream(socket, frame, entry, await delivery.place(entry, frame.from ?? null));
+    } catch (error) {
+      delivery.options.source.release(entry);
+      throw error;
+    }
+  }
+
+  get isWritable(): boolean {
+    return this.socket.isWritable;
+  }
+
+  start(): void {
+    const { entry, reader } = this.subscription;
+    this.socket.write(this.prefix + socketText(entry.streamNo, streamText(entry.state)));
+    // It has the final event already: the status says so, and nothing follows [WATCH-9].
+    if (reader.isFinished) this.finished();
+    else this.subscription.pump();
+  }
+
+  stop(): void {
+    this.subscription.stop();
+    this.socket.line.remove(this.subscription);
+  }
+
+  ack(cursor: string): void {
+    const { entry, reader } = this.subscription;
+    this.credit.ack(entry, reader, cursor);
+    this.subscription.allow(this.credit.last);
+    this.subscription.pump();
+  }
+
+  deliver(subscription: Subscription, told: Told[]): void {
+    deliverTo(this.socket, this.prefix, subscription, this.credit, told);
+  }
+
+  blocked(subscription: Subscription): void {
+    this.socket.line.add(subscription);
+  }
+
+  finished(): void {
+    this.stop();
+    this.socket.forgetSubscription(this.frame.id);
+  }
+
+  failed(_subscription: Subscription, error: StreamError): void {
+    this.finished();
+    this.socket.problem(error, { id: this.frame.id });
+  }
+}
+
+/** A channel on a socket: the window counts per stream, an ack names the stream: `streamNo:cursor`. */
+export class SocketChannel implements SocketSubscription, ChannelOutlet {
+  private readonly follower: ChannelFollower;
+  private readonly credits = new Map<Subscription, Credit>();
+  private readonly prefix: string;
+
+  private constructor(private readonly socket: SocketLine, private readonly frame: SubscribeFrame & { channel: string }, principals: readonly Principal[]) {
+    const { channel, intervalMs = 0 } = frame;
+    this.follower = new ChannelFollower(socket.delivery, { channel, principals, intervalMs }, this);
+    this.prefix = prefixOf(frame.id);
+  }
+
+  /** @throws StreamError FORBIDDEN */
+  static open(socket: SocketLine, frame: SubscribeFrame & { channel: string }, principals: readonly Principal[]): SocketChannel {
+    socket.delivery.authorize(principals, { scope: 'read', channel: frame.channel });
+    return new SocketChannel(socket, frame, principals);
+  }
+
+  get isWritable(): boolean {
+    return this.socket.isWritable;
+  }
+
+  start(): void {
+    this.follower.start();
+  }
+
+  stop(): void {
+    this.follower.stop();
+    for (const subscription of this.credits.keys()) this.socket.line.remove(subscription);
+    this.credits.clear();
+  }
+
+  ack(streamCursor: string): void {
+    const [streamNo = '', cursor] = streamCursor.split(':', 2);
+    if (cursor === undefined) throw new StreamError('CURSOR_INVALID', { detail: 'An ack on a channel is `streamNo:cursor`.' });
+    const subscription = this.follower.get(streamNo);
+    const credit = subscription && this.credits.get(subscription);
+    if (!credit) return;
+    credit.ack(subscription.entry, subscription.reader, cursor);
+    subscription.allow(credit.last);
+    subscription.pump();
+  }
+
+  opened(subscription: Subscription): void {
+    const { entry } = subscription;
+    const credit = new Credit(this.frame.window, 0);
+    this.credits.set(subscription, credit);
+    subscription.allow(credit.last);
+    this.socket.write(this.prefix + socketText(entry.streamNo, streamText(entry.state)));
+  }
+
+  deliver(subscription: Subscription, told: Told[]): void {
+    deliverTo(this.socket, this.prefix, subscription, this.credits.get(subscription)!, told);
+  }
+
+  blocked(subscription: Subscription): void {
+    this.socket.line.add(subscription);
+  }
+
+  finished(subscription: Subscription): void {
+    this.socket.line.remove(subscription);
+    this.credits.delete(subscription);
+  }
+
+  failed(subscription: Subscription, error: StreamError): void {
+    this.finished(subscription);
+    this.unreadable(subscription.entry.streamNo, error);
+  }
+
+  unreadable(streamNo: string, error: StreamError): void {
+    this.socket.problem(error, { id: this.frame.id, streamNo });
+  }
+}

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { StreamError } from '@rivulet/protocol';
+import type { WatchRequest } from '@rivulet/protocol';
+
+const id = z.string().min(1).max(64);
+const intervalMs = z.number().int().min(0).max(60_000);
+
+const shape = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('auth'), token: z.string().min(1).max(8192) }).strict(),
+  z.object({
+    type: z.literal('subscribe'), id, streamNo: z.string().max(64).optional(), channel: z.string().min(1).max(512).optional(),
+    from: z.string().max(64).optional(), window: z.number().int().min(1).max(1_000_000).optional(), intervalMs: intervalMs.optional(),
+  }).strict(),
+  z.object({ type: z.literal('unsubscribe'), id }).strict(),
+  z.object({ type: z.literal('ack'), id, cursor: z.string().max(128) }).strict(),
+  z.object({ type: z.literal('cancel'), streamNo: z.string().max(64), reason: z.string().max(1024).optional() }).strict(),
+]);
+
+/** What a watcher sent, checked. @throws StreamError FRAME_INVALID */
+export function parseWatchFrame(text: string): WatchRequest {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new StreamError('FRAME_INVALID', { detail: 'The frame is not JSON.' }, { cause: error });
+  }
+  const parsed = shape.safeParse(json);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new StreamError('FRAME_INVALID', { detail: `${issue?.path.join('.') || 'The frame'}: ${issue?.message}.` });
+  }
+  const frame = parsed.data;
+  if (frame.type !== 'subscribe') return frame;
+  if ((frame.streamNo === undefined) === (frame.channel === undefined)) {
+    throw new StreamError('FRAME_INVALID', { detail: 'subscribe takes a streamNo or a channel, exactly one of them.' });
+  }
+  if (frame.channel !== undefined && frame.from !== undefined) {
+    throw new StreamError('FRAME_INVALID', { detail: 'A channel is watched from the beginning of each of its streams; `from` is for one stream.' });
+  }
+  return frame;
+}

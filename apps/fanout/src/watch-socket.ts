@@ -1,0 +1,210 @@
+import type { WebSocket } from 'ws';
+import { problemOf, StreamError } from '@rivulet/protocol';
+import type { VerdictReply, WatchReply, WatchRequest } from '@rivulet/protocol';
+import type { Principal } from '@rivulet/service';
+import type { Delivery, Session } from './delivery';
+import { SocketChannel, SocketStream } from './socket-subscription';
+import type { SocketLine, SocketSubscription } from './socket-subscription';
+import { WaitingLine } from './waiting-line';
+import { parseWatchFrame } from './watch-frame';
+
+/** Cancelling is the allocator's business: it writes the record and knows the verdict. */
+export interface CancelPort {
+  cancel(call: { streamNo: string; by: string; reason: string }): Promise<VerdictReply>;
+}
+
+/** Until the first credential is accepted. */
+const AUTH_MS_MAX = 10_000;
+/** Credentials of one socket, the oldest forgotten first: one per stream is usual. */
+const PRINCIPALS_MAX = 256;
+/** Frames of the peer that wait for one before them; beyond, the socket is not read. */
+const PENDING_FRAMES_MAX = 64;
+/** Bytes on the way to the peer beyond which nothing more is written. */
+const BUFFERED_BYTES_MAX = 64 * 1024;
+const CLOSE_MS_MAX = 2_000;
+const RETRY_JITTER_MS = 2_000;
+/** Keep-alives without a pong after which a peer that is not merely slow is taken for dead. */
+const SILENT_PINGS_MAX = 3;
+
+/**
+ * WS /v1/watch/ws: many streams and channels on one socket, JSON frames.
+ * States: opened → (first `auth` accepted within AUTH_MS_MAX) → ready → closed. Frames of the peer are taken one after another.
+ */
+export class WatchSocket implements Session, SocketLine {
+  private readonly subscriptions = new Map<string, SocketSubscription>();
+  private readonly principals: Principal[] = [];
+  readonly line = new WaitingLine();
+  private readonly forget: (() => void)[];
+  private readonly authTimer: NodeJS.Timeout;
+  private work: Promise<void> = Promise.resolve();
+  private pending = 0;
+  private isBlocked = false;
+  private isClosed = false;
+  private silentPings = 0;
+
+  constructor(readonly delivery: Delivery, private readonly cancelPort: CancelPort, private readonly socket: WebSocket) {
+    const { keepAlives, metrics } = delivery.options;
+    this.authTimer = setTimeout(() => this.refuse(new StreamError('UNAUTHENTICATED', { detail: `No auth frame within ${AUTH_MS_MAX} ms.` })), AUTH_MS_MAX);
+    this.forget = [keepAlives.add(this), metrics.opened('socket')];
+    delivery.add(this);
+    socket.on('message', (data, isBinary) => this.receive(isBinary ? null : String(data)));
+    socket.on('pong', () => { this.silentPings = 0; });
+    socket.once('close', () => this.close());
+  }
+
+  get isWritable(): boolean {
+    return !this.isBlocked && !this.isClosed;
+  }
+
+  send(reply: WatchReply): void {
+    this.write(JSON.stringify(reply));
+  }
+
+  write(text: string): void {
+    if (this.isClosed) return;
+    this.socket.send(text, this.onSent);
+    if (this.socket.bufferedAmount > BUFFERED_BYTES_MAX) this.isBlocked = true;
+  }
+
+  problem(error: StreamError, facts: { id?: string; streamNo?: string } = {}): void {
+    const { id, ...more } = facts;
+    this.send({ type: 'problem', ...(id === undefined ? {} : { id }), problem: { ...more, ...problemOf(error) } });
+  }
+
+  forgetSubscription(id: string): void {
+    this.subscriptions.delete(id);
+  }
+
+  /** A peer that reads slowly cannot answer pings either; TCP tells when it is gone. */
+  keepAlive(): void {
+    if (this.isBlocked) return;
+    this.silentPings += 1;
+    if (this.silentPings > SILENT_PINGS_MAX) this.socket.terminate();
+    else this.socket.ping();
+  }
+
+  drain(error: StreamError): void {
+    const retryAfterMs = Math.round(Math.random() * RETRY_JITTER_MS);
+    this.problem(new StreamError(error.code, { ...error.details, retryAfterMs }));
+    this.end(1012, `retryAfterMs=${retryAfterMs}`);
+  }
+
+  private receive(text: string | null): void {
+    this.pending += 1;
+    if (this.pending >= PENDING_FRAMES_MAX) this.socket.pause();
+    this.work = this.work.then(() => this.obey(text)).catch((error: unknown) => this.problem(asStreamError(error))).finally(() => {
+      this.pending -= 1;
+      if (this.socket.isPaused && this.pending < PENDING_FRAMES_MAX / 2) this.socket.resume();
+    });
+  }
+
+  private async obey(text: string | null): Promise<void> {
+    if (this.isClosed) return;
+    if (text === null) throw new StreamError('FRAME_INVALID', { detail: 'Binary frames are not taken; send JSON text.' });
+    const frame = parseWatchFrame(text);
+    if (frame.type === 'auth') return this.authenticate(frame.token);
+    if (this.principals.length === 0 && !(await this.isOpenToAll())) return this.refuse(new StreamError('UNAUTHENTICATED'));
+    switch (frame.type) {
+      case 'subscribe': return this.subscribe(frame);
+      case 'unsubscribe': return this.unsubscribe(frame.id);
+      case 'ack': return this.subscriptions.get(frame.id)?.ack(frame.cursor);
+      case 'cancel': return this.cancel(frame);
+    }
+  }
+
+  /** Repeatable: each token adds what it allows. A first one that is refused ends the socket. */
+  private async authenticate(token: string): Promise<void> {
+    try {
+      const principal = await this.delivery.options.auth.authenticate({ authorization: `Bearer ${token}` });
+      this.accept(principal);
+      this.send({ type: 'ready' });
+    } catch (error) {
+      if (this.principals.length === 0) this.refuse(asStreamError(error));
+      else throw error;
+    }
+  }
+
+  private accept(principal: Principal): void {
+    clearTimeout(this.authTimer);
+    this.principals.unshift(principal);
+    if (this.principals.length > PRINCIPALS_MAX) this.principals.pop();
+  }
+
+  /** With auth off nobody has a token to show. */
+  private async isOpenToAll(): Promise<boolean> {
+    const principal = await this.delivery.options.auth.authenticate({}).catch(() => null);
+    if (principal !== null) this.accept(principal);
+    return principal !== null;
+  }
+
+  private async subscribe(frame: WatchRequest & { type: 'subscribe' }): Promise<void> {
+    const { id } = frame;
+    try {
+      if (this.subscriptions.has(id)) throw new StreamError('FRAME_INVALID', { detail: `The id ${JSON.stringify(id)} is in use.` });
+      const { sessionStreamsMax } = this.delivery.options.limits;
+      if (this.subscriptions.size >= sessionStreamsMax) {
+        throw new StreamError('OVERLOADED', { detail: `A socket carries at most ${sessionStreamsMax} subscriptions.` });
+      }
+      const subscription = frame.streamNo === undefined
+        ? SocketChannel.open(this, { ...frame, channel: frame.channel! }, this.principals)
+        : await SocketStream.open(this, { ...frame, streamNo: frame.streamNo }, this.principals);
+      if (this.isClosed) return subscription.stop();
+      this.subscriptions.set(id, subscription);
+      subscription.start();
+    } catch (error) {
+      this.problem(asStreamError(error), { id });
+    }
+  }
+
+  private unsubscribe(id: string): void {
+    this.subscriptions.get(id)?.stop();
+    this.subscriptions.delete(id);
+  }
+
+  /** [WATCH-8] Only this cancels, and only with the scope for it. */
+  private async cancel({ streamNo, reason = '' }: { streamNo: string; reason?: string }): Promise<void> {
+    const { delivery, cancelPort } = this;
+    try {
+      delivery.options.streamNos.verify(streamNo);
+      const principal = delivery.authorize(this.principals, { scope: 'cancel', streamNo });
+      const verdict = await cancelPort.cancel({ streamNo, by: principal.id, reason });
+      this.send({ type: 'cancelled', streamNo, verdict });
+    } catch (error) {
+      this.problem(asStreamError(error), { streamNo });
+    }
+  }
+
+  private readonly onSent = (): void => {
+    if (!this.isBlocked || this.socket.bufferedAmount > BUFFERED_BYTES_MAX / 2) return;
+    this.isBlocked = false;
+    this.line.pump(() => this.isWritable);
+  };
+
+  private refuse(error: StreamError): void {
+    this.problem(error);
+    this.end(error.row.close, error.code);
+  }
+
+  private end(code: number, reason: string): void {
+    this.socket.close(code, reason);
+    // A peer that does not answer the close must not hold the drain.
+    setTimeout(() => this.socket.terminate(), CLOSE_MS_MAX).unref();
+    this.close();
+  }
+
+  /** [WATCH-8] A disconnect is only that: nothing is cancelled. */
+  private close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    clearTimeout(this.authTimer);
+    for (const subscription of this.subscriptions.values()) subscription.stop();
+    this.subscriptions.clear();
+    this.line.clear();
+    for (const forget of this.forget) forget();
+    this.delivery.remove(this);
+  }
+}
+
+function asStreamError(error: unknown): StreamError {
+  return error instanceof StreamError ? error : new StreamError('INTERNAL', {}, { cause: error });
+}
