@@ -1,0 +1,98 @@
+import { encodeOwner, OWNER_KEY } from '@rivulet/protocol';
+import { eventually } from '../../../test/support/eventually';
+import { OwnerCluster, PARTITION } from '../../../test/support/owner-cluster';
+import { append, cancel, end, open } from '../../../test/support/records';
+
+let cluster: OwnerCluster;
+beforeEach(async () => (cluster = await OwnerCluster.start()));
+afterEach(() => cluster.stop());
+
+const claims = async (): Promise<string[]> =>
+  (await cluster.records(cluster.topics.lifecycle)).filter(({ key }) => key === OWNER_KEY)
+    .map(({ value }) => JSON.parse(String(value)) as { version: number[]; instance: string })
+    .filter(({ version }) => version[0] === -1).map(({ instance }) => instance);
+
+test('[OWN-2] of two owners at once the one with the lower claim stops when it sees the higher', async () => {
+  const older = await cluster.own('older');
+  const streamNo = cluster.streamNo();
+  await cluster.write(streamNo, open());
+  const entry = await older.owners.open(streamNo);
+  const newer = await cluster.own('newer');
+  await eventually(() => expect(entry.isOrphaned).toBe(true));
+  await expect(older.owners.open(streamNo)).rejects.toMatchObject({ code: 'NOT_OWNER' });
+  await cluster.write(streamNo, append(1, 'x'), end(1));
+  await cluster.settled(newer);
+  expect((await cluster.table()).get(streamNo)).toMatchObject({ status: 'ended', bytes: 1 });
+  expect(await claims()).toEqual(['older', 'newer']);
+});
+
+test('[OWN-2] a fenced owner whose heartbeat says the partition is its own claims it again, from the beginning', async () => {
+  const owner = await cluster.own('owner');
+  const streamNo = cluster.streamNo();
+  await cluster.write(streamNo, open(), append(1, 'abc'));
+  await cluster.settled(owner);
+  // Somebody claimed and vanished; the group never said so.
+  await cluster.writeLifecycle(OWNER_KEY, encodeOwner({ version: [-1, 0, 0], instance: 'ghost', address: 'http://ghost', replayFrom: 0, logId: '' }));
+  await eventually(async () => {
+    await cluster.pass(300);
+    expect(await claims()).toEqual(['owner', 'ghost', 'owner']);
+    expect(owner.owners.ready).toBe(true);
+  });
+  expect((await owner.owners.open(streamNo)).state).toMatchObject({ status: 'open', bytes: 3 });
+});
+
+test('[OWN-2] what a zombie writes later loses everywhere, and the owner writes its own over it', async () => {
+  const owner = await cluster.own('owner');
+  const [open1, ended, ofTheLast] = [cluster.streamNo(), cluster.streamNo(), cluster.streamNo()];
+  await cluster.write(open1, open());
+  await cluster.write(ended, open(), cancel());
+  await cluster.write(ofTheLast, open());
+  await cluster.settled(owner);
+  const before = await cluster.table();
+  const stale = [open1, ended].map((streamNo) => ({ ...before.get(streamNo)!, version: [-5, 9_999, 0] as const, status: 'open' as const, final: null }));
+  for (const value of stale) await cluster.writeLifecycle(value.streamNo, Buffer.from(JSON.stringify(value)));
+  await cluster.writeLifecycle(OWNER_KEY, encodeOwner({ version: [-3, 9_999, 0], instance: 'zombie', address: '', replayFrom: 9_999, logId: '' }));
+  await cluster.writeLifecycle(ofTheLast, null);
+  await eventually(async () => {
+    // The last record of each key is what compaction keeps: it has to be the owner's.
+    const last = new Map((await cluster.records(cluster.topics.lifecycle)).map(({ key, value }) => [key, JSON.parse(String(value)) as { status: string; version: number[]; instance?: string }]));
+    expect(last.get(open1)).toMatchObject({ status: 'open', version: [0, expect.any(Number), expect.any(Number)] });
+    expect(last.get(ended)).toMatchObject({ status: 'cancelled', version: [0, expect.any(Number), expect.any(Number)] });
+    expect(last.get(ofTheLast)).toMatchObject({ status: 'open' });
+    expect(last.get(OWNER_KEY)).toMatchObject({ instance: 'owner', version: [0, expect.any(Number), expect.any(Number)] });
+  });
+  expect((await cluster.table()).get(ended)!.status).toBe('cancelled');
+});
+
+test('[OWN-2] a new owner believes the maximum version, not the last write, and keeps a final status', async () => {
+  const first = await cluster.own('first');
+  const [streamNo, ended] = [cluster.streamNo(), cluster.streamNo()];
+  await cluster.write(streamNo, open(), append(1, 'right'));
+  await cluster.write(ended, open(), cancel());
+  await cluster.settled(first);
+  await first.owners.handOver();
+  const table = await cluster.table();
+  await first.crash();
+  const zombie = (value: object): Buffer => Buffer.from(JSON.stringify({ ...value, version: [-5, 0, 0] }));
+  await cluster.writeLifecycle(streamNo, zombie({ ...table.get(streamNo)!, checkpoint: { offset: 0, state: 'broken' }, bytes: 999 }));
+  await cluster.writeLifecycle(ended, Buffer.from(JSON.stringify({ ...table.get(ended)!, version: [0, 9_999, 0], status: 'open', final: null })));
+  const second = await cluster.own('second');
+  expect((await second.owners.open(streamNo)).state).toMatchObject({ status: 'open', bytes: 5 });
+  expect((await second.owners.open(ended)).state).toMatchObject({ status: 'cancelled' });
+});
+
+test('[OWN-3] a hand-over leaves nothing to replay; [OWN-2] it is used by the next owner', async () => {
+  const first = await cluster.own('first');
+  const streamNo = cluster.streamNo();
+  await cluster.write(streamNo, open(), append(1, ['a', 'b', 'c']));
+  await cluster.settled(first);
+  expect(first.owners.replayBytes).toBeGreaterThan(0);
+  await first.owners.handOver();
+  expect(first.owners.replayBytes).toBe(0);
+  await first.crash();
+  const second = await cluster.own('second');
+  expect(second.counts.accepted).toBe(0);
+  expect((await second.owners.open(streamNo)).state).toMatchObject({ next: 4, bytes: 3 });
+  second.owners.revoked(PARTITION);
+  expect(second.owners.ownedPartitions).toBe(0);
+});
