@@ -1,4 +1,4 @@
-import { StreamError } from '@rivulet/protocol';
+import { metadataProblem, StreamError } from '@rivulet/protocol';
 import type { ErrorCode } from '@rivulet/protocol';
 import { z } from 'zod';
 
@@ -11,7 +11,11 @@ export function parseShape<S extends z.ZodType>(shape: S, value: unknown, code: 
   throw new StreamError(code, { detail: `${place === '' ? 'The body' : place}: ${issue?.message ?? 'is not as documented'}.`, ...(place === '' ? {} : { place }) });
 }
 
-const metadata = z.record(z.string(), z.unknown());
+/** What the codec would not read back must not reach the log: the record of an acknowledged `end` would be a dead letter [OWN-7]. */
+const metadata = z.record(z.string(), z.unknown()).superRefine((value, context) => {
+  const problem = metadataProblem(value);
+  if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+});
 const uint32 = z.number().int().min(0).max(0xffffffff);
 
 export const endShape = z.strictObject({
