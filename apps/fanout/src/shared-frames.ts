@@ -29,6 +29,9 @@ export function socketText(streamNo: string, { name, members }: EventText): stri
 }
 
 interface Slot<T> { first: number; last: number; epoch: number; generation: number; frame: T }
+const isOf = (slot: Slot<unknown>, run: Run, generation: number): boolean =>
+  slot.last === run.last && slot.first === run.first && slot.epoch === run.epoch && slot.generation === generation;
+
 const FORMATS = {
   sse: (_: string, text: EventText): SseFrame => sseFrame(sseText(text)),
   channel: (streamNo: string, text: EventText): SseFrame => sseFrame(channelText(streamNo, text)),
@@ -58,7 +61,7 @@ export class SharedFrames {
   private fragments<F extends Format>(format: F, entry: StreamEntry, run: Run, generation: number): FrameOf<F> {
     const slots = this.slots[format];
     const slot = slots.get(entry);
-    if (slot?.last === run.last && slot.first === run.first && slot.epoch === run.epoch && slot.generation === generation) return slot.frame;
+    if (slot !== undefined && isOf(slot, run, generation)) return slot.frame;
     const frame = FORMATS[format](entry.streamNo, fragmentText(run, entry.state.open.merge)) as FrameOf<F>;
     const { first, last, epoch } = run;
     slots.set(entry, { first, last, epoch, generation, frame });

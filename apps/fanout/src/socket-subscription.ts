@@ -86,7 +86,10 @@ export class SocketStream implements SocketSubscription, Outlet {
     this.prefix = prefixOf(frame.id);
   }
 
-  static async open(socket: SocketLine, frame: SubscribeFrame & { streamNo: string }, principals: readonly Principal[]): Promise<SocketStream> {
+  /** @throws StreamError as Delivery.open and Delivery.place */
+  static async open(
+    socket: SocketLine, frame: SubscribeFrame & { streamNo: string }, principals: readonly Principal[],
+  ): Promise<SocketStream> {
     const { delivery } = socket;
     const entry = await delivery.open(frame.streamNo, principals);
     try {
@@ -146,7 +149,9 @@ export class SocketChannel implements SocketSubscription, ChannelOutlet {
   private readonly credits = new Map<Subscription, Credit>();
   private readonly prefix: string;
 
-  private constructor(private readonly socket: SocketLine, private readonly frame: SubscribeFrame & { channel: string }, principals: readonly Principal[]) {
+  private constructor(
+    private readonly socket: SocketLine, private readonly frame: SubscribeFrame & { channel: string }, principals: readonly Principal[],
+  ) {
     const { channel, intervalMs = 0 } = frame;
     this.follower = new ChannelFollower(socket.delivery, { channel, principals, intervalMs }, this);
     this.prefix = prefixOf(frame.id);

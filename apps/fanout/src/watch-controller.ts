@@ -15,7 +15,7 @@ export const WATCH_LOGGER = Symbol('logger of watchers');
 @Controller('/v1/watch')
 export class WatchController {
   constructor(
-    private readonly watch: Watch,
+    @Inject(Watch) private readonly watch: Watch,
     @Inject(WATCH_AUTH) private readonly auth: Auth,
     @Inject(WATCH_LOGGER) private readonly logger: Frame['logger'],
   ) {}

@@ -12,8 +12,8 @@ export interface WatchQuery {
 type Texts = Readonly<Record<string, unknown>>;
 
 /**
- * What a reader asks for in query and headers. [WATCH-2] Last-Event-ID wins over `?from`: a browser that comes back sends the one, and still
- * has the other in its URL.
+ * What a reader asks for in query and headers. [WATCH-2] Last-Event-ID wins over `?from`: a browser that comes back sends the one, and
+ * still has the other in its URL.
  * @throws StreamError OPTIONS_INVALID
  */
 export function parseWatchQuery(query: unknown, headers: Texts): WatchQuery {
