@@ -129,11 +129,13 @@ server.on('upgrade', async (request, socket, head) => {
   });
 });
 
+// Lines like those of the services.
+const log = (level, msg) => console.log(JSON.stringify({ level, time: Date.now(), app: 'proxy', msg }));
 server.on('error', (error) => {
-  console.error(`proxy: ${error.message}`);
+  log(60, error.message);
   process.exit(1);
 });
-server.listen(Number(options.port), options.host, () => console.log(`proxy: http://${options.host}:${options.port}`));
+server.listen(Number(options.port), options.host, () => log(30, `listening on http://${options.host}:${options.port}`));
 
 function drain() {
   server.close(() => process.exit(0));

@@ -19,6 +19,7 @@ Kafka is looked for in this order:
 ${THREE_WAYS}
 RIVULET_* variables go to the services (docs/CONFIG.md). Logs, keys and data are kept in .rivulet/`;
 const FOLDER = path.join(ROOT, '.rivulet');
+const ORPHAN_CHECK_MS = 1000;
 const LOGS = path.join(FOLDER, 'logs');
 
 const { values: options } = parseArgs({ options: {
@@ -105,6 +106,7 @@ ${THREE_WAYS}
 `;
 
 function say(what, url, key) {
+  const pipe = `curl -sSN -T . -H 'Authorization: Bearer ${key}' -H 'Content-Type: text/plain' '${url}/v1/pipe?channel=demo'`;
   console.log(`
 Rivulet is running on ${what}
 
@@ -113,14 +115,13 @@ Rivulet is running on ${what}
   Key    ${key}
   Logs   .rivulet/logs
 
-Watch a channel in a second terminal:
+Send a text that grows word by word. The answer names its stream at once, and says at the end what the log holds:
 
-  curl -N -H 'Authorization: Bearer ${key}' '${url}/v1/watch/channels/demo/events'
+  for word in This text arrives in pieces, in order and once.; do printf '%s ' "$word"; sleep 0.4; done | ${pipe}
 
-and send it a text word by word (each line of the answer is an acknowledgement):
+Watch it grow, in a second terminal (every stream of the channel, from its beginning):
 
-  for word in This text arrives in pieces, in order and once.; do printf '%s ' "$word"; sleep 0.4; done \\
-    | curl -N -T . -H 'Authorization: Bearer ${key}' -H 'Content-Type: text/plain' '${url}/v1/pipe?channel=demo'
+  curl -sSN -H 'Authorization: Bearer ${key}' '${url}/v1/watch/channels/demo/events'
 
 Ctrl-C stops everything.
 `);
@@ -145,5 +146,12 @@ async function main() {
   say(kafka ? `Kafka: ${kafka.what}` : 'the memory log', url, secrets.RIVULET_START_API_KEY);
 }
 
+// npm killed hard says nothing to its child: it only gets another parent.
+const { ppid } = process;
+if (process.env.npm_lifecycle_event) {
+  setInterval(() => {
+    if (process.ppid !== ppid) void stop('npm is gone.', 1);
+  }, ORPHAN_CHECK_MS).unref();
+}
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void stop('Draining and stopping; this takes a few seconds.', 0));
 await main().catch((error) => stop(`Could not start. ${error.message}`, 1));
