@@ -1,7 +1,9 @@
 import { crc32 } from 'node:zlib';
 import type { Appender, Log, LogBatch, Tail } from '@rivulet/log';
 import { decodeRecord, encodeLifecycle, judge, publicStatus } from '@rivulet/protocol';
-import type { Effect, LifecycleValue, StreamState, TopicNames, Verdict } from '@rivulet/protocol';
+import type { Crc32, Effect, LifecycleValue, StreamState, TopicNames, Verdict } from '@rivulet/protocol';
+
+const crc: Crc32 = (bytes, previous) => crc32(bytes, previous);
 
 interface Folded { state: StreamState; verdicts: Verdict[]; n: number }
 
@@ -18,7 +20,7 @@ export class LifecycleFold {
   private folding: Promise<void> = Promise.resolve();
   private isClosed = false;
 
-  constructor(private readonly log: Log, private readonly names: TopicNames, partitions: number) {
+  constructor(log: Log, names: TopicNames, partitions: number) {
     this.appender = log.appender({
       topic: names.lifecycle, class: 'control', encode: (entries) => entries.map((entry) => ({ ...entry, entries: 1 })),
       queueBytesMax: 1e8, batchBytesMax: 500_000, batchEntriesMax: 500, deadlineMs: 5_000,
@@ -57,7 +59,7 @@ export class LifecycleFold {
       if (record.value === null || record.key.startsWith('#')) continue;
       const known = this.streams.get(record.key);
       const decoded = decodeRecord(record.value);
-      const { state, effects } = judge(known?.state, record.key, decoded, record.offset, record.timestamp, (bytes, before) => crc32(bytes, before));
+      const { state, effects } = judge(known?.state, record.key, decoded, record.offset, record.timestamp, crc);
       if (!state) continue;
       const folded = known ?? { state, verdicts: [], n: 0 };
       this.streams.set(record.key, folded);
@@ -74,7 +76,8 @@ export class LifecycleFold {
     const { state } = folded;
     folded.n += 1;
     const value: LifecycleValue = {
-      version: [0, state.offset, folded.n], streamNo: state.streamNo, status: publicStatus(state), open: state.open, openedAt: state.openedAt,
+      version: [0, state.offset, folded.n], streamNo: state.streamNo, status: publicStatus(state), open: state.open,
+      openedAt: state.openedAt,
       openedOffset: state.openedOffset, epoch: state.epoch, sequence: state.next - 1, bytes: state.bytes, checksum: state.checksum,
       updatedAt: state.judgedAt, attempts: state.attempts, verdicts: folded.verdicts, final: state.final, positions: [],
     };

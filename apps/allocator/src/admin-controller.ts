@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StreamError } from '@rivulet/protocol';
 import type { AdminStream, AdminStreamPage, CancelBody, VerdictReply } from '@rivulet/protocol';
@@ -11,7 +11,11 @@ import type { ListQuery } from './stream-list';
 /** The admin API. Streams are read and cancelled here, never written. */
 @Controller('v1/admin/streams')
 export class AdminController {
-  constructor(private readonly auth: Auth, private readonly list: StreamList, private readonly allocator: Allocator) {}
+  constructor(
+    @Inject(Auth) private readonly auth: Auth,
+    @Inject(StreamList) private readonly list: StreamList,
+    @Inject(Allocator) private readonly allocator: Allocator,
+  ) {}
 
   @Get()
   async page(@Req() request: FastifyRequest, @Query() query: ListQuery): Promise<AdminStreamPage> {

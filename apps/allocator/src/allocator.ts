@@ -56,7 +56,8 @@ export class Allocator {
     }
     const deadline = performance.now() + verdictMsMax;
     // The table may lag behind an open or a retry that the caller has seen already.
-    const stream = await waits.until(asked.streamNo, verdictMsMax, (known) => (known.epoch >= asked.epoch || isFinalStatus(known.status) ? known : undefined));
+    const isCurrent = (known: KnownStream): boolean => known.epoch >= asked.epoch || isFinalStatus(known.status);
+    const stream = await waits.until(asked.streamNo, verdictMsMax, (known) => (isCurrent(known) ? known : undefined));
     if (!stream) throw await this.unknown(asked);
     const key = `${asked.streamNo}/${asked.attemptId}`;
     const decided = decisionOf(stream, asked, this.pending.get(key)?.epoch ?? null);
@@ -128,7 +129,8 @@ function decisionOf(stream: KnownStream, { attemptId, epoch: held }: RetryAsked,
   const mine = stream.attempts.find((attempt) => attempt.attemptId === attemptId && attempt.epoch > 1);
   if (mine && mine.epoch === epoch) return stream;
   const isTaken = mine !== undefined || (target !== null ? epoch >= target : held > 0 && held < epoch);
-  return isTaken ? new StreamError('RETRY_CONFLICT', { streamNo, epoch, detail: `Epoch ${epoch} is the current one, and not of this attempt.` }) : undefined;
+  if (!isTaken) return undefined;
+  return new StreamError('RETRY_CONFLICT', { streamNo, epoch, detail: `Epoch ${epoch} is the current one, and not of this attempt.` });
 }
 
 function outcomeOf(stream: KnownStream, asked: RetryAsked, retry: PendingRetry): Decision | undefined {
@@ -139,7 +141,9 @@ function outcomeOf(stream: KnownStream, asked: RetryAsked, retry: PendingRetry):
   return new StreamError(verdict.code ?? 'RETRY_CONFLICT', { streamNo: stream.streamNo, epoch: stream.epoch });
 }
 
-const verdictAt = (stream: KnownStream, offset: number): Verdict | undefined => stream.verdicts.find((verdict) => verdict.offset === offset);
+function verdictAt(stream: KnownStream, offset: number): Verdict | undefined {
+  return stream.verdicts.find((verdict) => verdict.offset === offset);
+}
 
 function finalError({ streamNo, status, final }: KnownStream): StreamError {
   if (status === 'deleted') return new StreamError('STREAM_GONE', { streamNo });
@@ -152,4 +156,6 @@ function cancelledReply(stream: KnownStream, reason: string): VerdictReply {
   return replyOf(stream);
 }
 
-const replyOf = ({ streamNo, status, sequence, bytes, checksum }: KnownStream): VerdictReply => ({ streamNo, status, sequence, bytes, checksum });
+function replyOf({ streamNo, status, sequence, bytes, checksum }: KnownStream): VerdictReply {
+  return { streamNo, status, sequence, bytes, checksum };
+}

@@ -14,8 +14,9 @@ interface CancelRequest { streamNo: string; by: string; reason: string }
 interface JsonReply { replyJson: string }
 
 const GRPC_STATUS: Readonly<Record<number, status>> = {
-  400: status.INVALID_ARGUMENT, 401: status.UNAUTHENTICATED, 403: status.PERMISSION_DENIED, 404: status.NOT_FOUND, 409: status.FAILED_PRECONDITION,
-  410: status.NOT_FOUND, 429: status.RESOURCE_EXHAUSTED, 503: status.UNAVAILABLE, 504: status.DEADLINE_EXCEEDED,
+  400: status.INVALID_ARGUMENT, 401: status.UNAUTHENTICATED, 403: status.PERMISSION_DENIED, 404: status.NOT_FOUND,
+  409: status.FAILED_PRECONDITION, 410: status.NOT_FOUND, 429: status.RESOURCE_EXHAUSTED, 503: status.UNAVAILABLE,
+  504: status.DEADLINE_EXCEEDED,
 };
 
 /** libs/protocol/proto/allocator.proto. For our own processes: they show the service token and vouch for the principal they name. */
@@ -23,7 +24,7 @@ const GRPC_STATUS: Readonly<Record<number, status>> = {
 export class GrpcController {
   private readonly expected: Uint8Array;
 
-  constructor(private readonly allocator: Allocator, @Inject(FRAME) private readonly frame: Frame) {
+  constructor(@Inject(Allocator) private readonly allocator: Allocator, @Inject(FRAME) private readonly frame: Frame) {
     this.expected = digest(`Bearer ${frame.config.serviceToken}`);
   }
 

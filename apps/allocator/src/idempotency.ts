@@ -20,11 +20,11 @@ export interface DerivedParts {
 }
 
 /**
- * [APPEND-11] What a streamNo is made of when an Idempotency-Key was given: the same key of the same principal gives the same streamNo, on any
- * instance, without asking anyone; the judge then ignores the second `open`.
+ * [APPEND-11] What a streamNo is made of when an Idempotency-Key was given: the same key of the same principal gives the same streamNo, on
+ * any instance, without asking anyone; the judge then ignores the second `open`.
  * UUIDv7 keys carry their time, so the promise holds for as long as the key is accepted (24 h).
- * Other keys say nothing of time, and a streamNo needs one: the UTC hour of the call. So the promise is: within one UTC hour. A retry just after
- * the hour looks at the stream of the last hour first (`previous`) and takes it when that stream is known.
+ * Other keys say nothing of time, and a streamNo needs one: the UTC hour of the call. So the promise is: within one UTC hour. A retry just
+ * after the hour looks at the stream of the last hour first (`previous`) and takes it when that stream is known.
  * @returns the parts of the streamNo, and those it would have had in the last hour, during the first ten minutes of an hour
  * @throws StreamError OPTIONS_INVALID
  */

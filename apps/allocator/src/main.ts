@@ -1,7 +1,6 @@
 import { createApp, openLog, runMain } from '@rivulet/service';
 import { ALLOCATOR_PREFIX, allProcessRows } from './config';
-import { grpcServer } from './grpc-server';
-import { AllocatorModule } from './module';
+import { AllocatorModule, grpcServer } from './module';
 
 void runMain({
   app: 'allocator',

@@ -30,7 +30,8 @@ export class OpenOptionsReader {
       channel: matching(/^[\w.~:@-]{1,128}$/, 'must be 1 to 128 of a-z A-Z 0-9 _ . ~ : @ -'),
       contentType: matching(/^[\w!#$&^.+-]{1,100}\/[\w!#$&^.+-]{1,100}(\s*;[\x20-\x7e]{1,100})?$/, 'must be a media type such as text/plain; charset=utf-8'),
       merge: oneOf(['text', 'bytes', 'json', 'latest']), class: oneOf(['interactive', 'bulk']),
-      leaseMs: whole(LEASE_MS_MIN, config.leaseMsMax), ttlMs: whole(TTL_MS_MIN, TOPIC_RETENTION_MS), retentionMs: whole(0, TOPIC_RETENTION_MS),
+      leaseMs: whole(LEASE_MS_MIN, config.leaseMsMax), ttlMs: whole(TTL_MS_MIN, TOPIC_RETENTION_MS),
+      retentionMs: whole(0, TOPIC_RETENTION_MS),
       limits: limits.optional(),
       metadata: z.record(z.unknown(), { message: 'must be a JSON object' }).optional(),
     }).strict();

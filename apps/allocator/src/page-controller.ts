@@ -1,23 +1,22 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
 import { Controller, Get, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StreamError } from '@rivulet/protocol';
 import { openApi } from './openapi';
 
 const PUBLIC_FOLDER = join(__dirname, '..', 'public');
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml',
+};
+/** A route each: nothing else of the disk can be asked for. */
+export const PAGE_FILES: readonly string[] = readdirSync(PUBLIC_FOLDER).filter((name) => extname(name) in TYPES);
 /** Nothing from elsewhere, nothing inline: what a stream carries is shown as text and can never run. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self' ws: wss:", "base-uri 'none'",
   "form-action 'none'", "frame-ancestors 'none'",
 ].join('; ');
-
-/** Every file of the page, by name, and its type. */
-const FILES: Record<string, string> = {
-  'index.html': 'text/html', 'style.css': 'text/css', 'favicon.svg': 'image/svg+xml',
-  'app.js': 'text/javascript', 'client.js': 'text/javascript', 'pane.js': 'text/javascript', 'samples.js': 'text/javascript',
-};
 
 interface Asset { body: Buffer; type: string; etag: string }
 
@@ -28,21 +27,18 @@ export class PageController {
   private readonly description: Asset;
 
   constructor() {
-    for (const [name, type] of Object.entries(FILES)) {
-      const path = join(PUBLIC_FOLDER, name);
-      if (existsSync(path)) this.assets.set(name, asset(readFileSync(path), `${type}; charset=utf-8`));
-    }
+    for (const name of PAGE_FILES) this.assets.set(`/${name}`, asset(readFileSync(join(PUBLIC_FOLDER, name)), TYPES[extname(name)] as string));
     this.description = asset(Buffer.from(JSON.stringify(openApi(), null, 2)), 'application/json');
   }
 
   @Get()
   index(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
-    this.send('index.html', request, reply);
+    this.send('/index.html', request, reply);
   }
 
-  @Get(Object.keys(FILES))
+  @Get([...PAGE_FILES])
   file(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
-    this.send(request.url.slice(1).replace(/\?.*$/, ''), request, reply);
+    this.send(request.routeOptions.url ?? '', request, reply);
   }
 
   @Get('openapi.json')
@@ -50,9 +46,9 @@ export class PageController {
     sendAsset(this.description, request, reply);
   }
 
-  private send(name: string, request: FastifyRequest, reply: FastifyReply): void {
-    const found = this.assets.get(name);
-    if (!found) throw new StreamError('NOT_FOUND', { detail: `${name} is not part of this installation.` });
+  private send(path: string, request: FastifyRequest, reply: FastifyReply): void {
+    const found = this.assets.get(path);
+    if (!found) throw new StreamError('NOT_FOUND', { detail: `${path} is not part of this installation.` });
     reply.header('content-security-policy', CONTENT_SECURITY_POLICY).header('x-frame-options', 'DENY');
     sendAsset(found, request, reply);
   }

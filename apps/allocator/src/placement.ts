@@ -10,9 +10,7 @@ interface PlacementOptions {
   random?: () => number;
 }
 
-/**
- * Which partition a stream lives in. Partition numbers of class `bulk` follow those of `interactive`: a class shares nothing with the other.
- */
+/** Which partition a stream lives in. Partition numbers of class `bulk` follow those of `interactive`; the classes share nothing. */
 export class Placement {
   private readonly random: () => number;
 

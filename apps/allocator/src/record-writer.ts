@@ -15,7 +15,8 @@ export class RecordWriter {
     this.appender = log.appender<Written>({
       topic, class: 'control',
       encode: (entries) => entries.map(({ streamNo, value }) => ({ key: streamNo, value, entries: 1 })),
-      queueBytesMax: limits.queueBytesMax, batchBytesMax: BATCH_BYTES_MAX, batchEntriesMax: BATCH_ENTRIES_MAX, deadlineMs: limits.writeMsMax,
+      queueBytesMax: limits.queueBytesMax, batchBytesMax: BATCH_BYTES_MAX, batchEntriesMax: BATCH_ENTRIES_MAX,
+      deadlineMs: limits.writeMsMax,
     });
   }
 

@@ -5,7 +5,7 @@ import type { KnownStream, LifecycleEntries } from './lifecycle-entries';
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 500;
-/** Streams looked at for one page: a filter that matches little must not hold up the process. A page may thus be short; its `next` goes on. */
+/** Looked at for one page: a filter that matches little must not hold up the process. A page may thus be short; its `next` goes on. */
 const LOOKED_AT_MAX = 20_000;
 const STATUSES: readonly PublicStatus[] = ['open', 'lost', 'ended', 'failed', 'cancelled', 'expired', 'deleted'];
 const CLASSES: readonly StreamClass[] = ['interactive', 'bulk'];
@@ -13,7 +13,13 @@ const CLASSES: readonly StreamClass[] = ['interactive', 'bulk'];
 /** The query of GET /v1/admin/streams, as it came. */
 export type ListQuery = Readonly<Record<string, unknown>>;
 
-interface Filter { statuses: ReadonlySet<PublicStatus> | null; channel: string | null; class: StreamClass | null; limit: number; below: string | null }
+interface Filter {
+  statuses: ReadonlySet<PublicStatus> | null;
+  channel: string | null;
+  class: StreamClass | null;
+  limit: number;
+  below: string | null;
+}
 
 /** What operators see of streams. A projection of the lifecycle topic, nothing more. */
 export class StreamList {

@@ -12,7 +12,8 @@ interface StreamingRoute { streamBody?: boolean }
 /**
  * How request bodies reach controllers:
  * - `application/json`: parsed, bounded in bytes and time; `undefined` when empty.
- * - `application/octet-stream`, `application/x-ndjson`: `request.body` is a Readable (gunzipped when the request says gzip); limits are the route's.
+ * - `application/octet-stream`, `application/x-ndjson`: `request.body` is a Readable (gunzipped when the request says gzip); its limits are
+ *   the route's.
  * - anything, on routes with streamBody: a Readable. Elsewhere other types are CONTENT_TYPE_UNSUPPORTED.
  */
 export function addBodyParsers(fastify: FastifyInstance, limits: BodyLimits): void {

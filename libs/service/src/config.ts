@@ -16,7 +16,7 @@ export class ConfigError extends Error {
 
 /**
  * Reads a table from the environment, once.
- * @param appPrefixes the prefix of this app's own names, e.g. `RIVULET_INGEST_`; an unknown name with it, or with no app's prefix, stops the start
+ * @param appPrefixes of this app's own names, e.g. `RIVULET_INGEST_`; an unknown name with it, or with no app's prefix, stops the start
  * @throws ConfigError
  */
 export function readConfig<R extends Rows>(rows: R, env: NodeJS.ProcessEnv, appPrefixes: string | readonly string[]): ConfigOf<R> {
@@ -60,13 +60,13 @@ function unknownNames(rows: Rows, env: NodeJS.ProcessEnv, own: readonly string[]
   const others = APP_PREFIXES.filter((prefix) => !own.includes(prefix));
   return Object.keys(env)
     .filter((name) => name.startsWith(OUR_PREFIX) && !known.has(name) && !others.some((prefix) => name.startsWith(prefix)))
-    .map((name) => `${name} is not a setting; remove it${nearest(name, known)}. --help lists them all.`);
+    .map((name) => `${name} is not a setting; remove it${nearest(name, known)} (--help lists them all).`);
 }
 
 /** A misspelt name is the usual case: name the one that was meant. */
 function nearest(name: string, known: ReadonlySet<string>): string {
   const best = [...known].map((one) => ({ one, distance: editDistance(name, one) })).sort((a, b) => a.distance - b.distance)[0];
-  return best && best.distance <= 4 ? `, or did you mean ${best.one}?` : '';
+  return best && best.distance <= 4 ? `, or did you mean ${best.one}` : '';
 }
 
 function editDistance(a: string, b: string): number {

@@ -28,8 +28,8 @@ export class Origins {
   }
 
   /**
-   * With auth off any page could otherwise drive a developer's instance: by a plain cross-site POST, or under its own name re-bound to 127.0.0.1.
-   * So the Host must be a loopback name and the Origin, if any, ours.
+   * With auth off any page could otherwise drive a developer's instance: by a plain cross-site POST, or under its own name re-bound to
+   * 127.0.0.1. So the Host must be a loopback name and the Origin, if any, ours.
    */
   isLocal(request: IncomingMessage): boolean {
     const { host } = request.headers;

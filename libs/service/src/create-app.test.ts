@@ -245,8 +245,9 @@ test('with auth off a page of another origin, or one that re-bound its name to l
   expect((await fetch(`${url}/json`, { method: 'POST' })).status).toBe(201);
   expect((await fetch(`${url}/json`, { method: 'POST', headers: { origin: 'https://evil.example' } })).status).toBe(403);
   const status = await new Promise<number>((resolve, reject) => {
-    httpRequest({ port, path: '/healthz', headers: { host: 'evil.example' } }, (response) => { resolve(response.statusCode ?? 0); response.resume(); })
-      .on('error', reject).end();
+    const request = httpRequest({ port, path: '/healthz', headers: { host: 'evil.example' } });
+    request.on('response', (response) => { resolve(response.statusCode ?? 0); response.resume(); });
+    request.on('error', reject).end();
   });
   expect(status).toBe(403);
 });
@@ -287,12 +288,14 @@ test('/readyz says each check and why not; /healthz stays 200; /metrics has the 
   frame.metrics.counter('probes_total', 'Probes.').inc();
   const text = await (await fetch(`${url}/metrics`)).text();
   for (const name of ['process_cpu_seconds_total', 'nodejs_eventloop_lag_seconds', 'rivulet_probes_total{app="probe"} 1']) expect(text).toContain(name);
-  expect(text).toMatch(/http_request_duration_seconds_count\{app="probe",method="GET",route="\/readyz",status_code="503"\} 1|status_code="503"/);
+  expect(text).toMatch(/http_request_duration_seconds_count\{app="probe",method="GET",route="\/readyz",status_code="503"\} 1/);
 });
 
 test('routes are recorded as they are registered', async () => {
   const { frame } = await start();
-  expect(frame.routes).toEqual(expect.arrayContaining([{ method: 'POST', url: '/json' }, { method: 'GET', url: '/streams/:no' }, { method: 'GET', url: '/readyz' }]));
+  for (const route of [{ method: 'POST', url: '/json' }, { method: 'GET', url: '/streams/:no' }, { method: 'GET', url: '/readyz' }]) {
+    expect(frame.routes).toContainEqual(route);
+  }
 });
 
 test('a query token is never logged', async () => {

@@ -59,10 +59,12 @@ function buildAdapter(frame: Frame): FastifyAdapter {
     forceCloseConnections: true,
     skipMiddie: true, // Express-style middleware: unused, and a hook per request
     bodyLimit: Number.MAX_SAFE_INTEGER, // streaming bodies are unbounded; JSON has its own bound in body-parsers.ts
-    // Slow headers: bounded. The whole request: not, because NDJSON and pipe bodies last as long as their stream; JSON bodies have their own deadline.
+    // Slow headers: bounded. The whole request: not, because NDJSON and pipe bodies last as long as their stream; JSON bodies have their
+    // own deadline.
     http: { headersTimeout: config.headersMsMax, connectionsCheckingInterval: Math.min(config.headersMsMax, 5_000), requestTimeout: 0 },
     requestTimeout: 0,
-    // A connection on which nothing moves either way. Event streams write comments more often; routes that may be silent for longer set their socket's own.
+    // A connection on which nothing moves either way. Event streams write comments more often; routes that may be silent for longer set
+    // their socket's own.
     connectionTimeout: config.connectionIdleMsMax,
     // Longer than the idle time of usual proxies (60 s), so that it is the proxy that closes and no request is lost in between.
     keepAliveTimeout: config.connectionIdleMsMax,

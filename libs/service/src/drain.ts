@@ -2,8 +2,8 @@ import type { Logger } from 'pino';
 
 /**
  * The order in which a process stops. Each step is complete, or out of time, before the next begins:
- * `accept`: nothing new is taken; `sessions`: readers and producers are told and disconnected; `appends`: what was taken is durable and acknowledged;
- * `membership`: partitions move to others, connections close; `log`: the clients of Kafka close.
+ * `accept`: nothing new is taken; `sessions`: readers and producers are told and disconnected; `appends`: what was taken is durable and
+ * acknowledged; `membership`: partitions move to others, connections close; `log`: the clients of Kafka close.
  */
 export const DRAIN_STEPS = ['accept', 'sessions', 'appends', 'membership', 'log'] as const;
 export type DrainStep = (typeof DRAIN_STEPS)[number];

@@ -44,14 +44,16 @@ export function buildFrame(app: string, config: ServiceConfig, logDestination?: 
   return {
     app, instance, config, logger, readiness, drain, origins, requestId,
     metrics: new Metrics(app),
-    auth: new Auth({ isOn: isAuthOn, apiKeys: config.apiKeys, tokenKeys: keysOrRandom(config.tokenKeys), tokenCacheMax: config.tokenCacheMax }),
+    auth: new Auth({
+      isOn: isAuthOn, apiKeys: config.apiKeys, tokenKeys: keysOrRandom(config.tokenKeys), tokenCacheMax: config.tokenCacheMax,
+    }),
     streamNos: new StreamNos(keysOrRandom(config.streamNoKeys)),
     sockets: new SocketRoutes({ origins, frameBytesMax: config.wsFrameBytesMax, isAuthOn, isDraining: () => drain.isDraining, requestId }),
     routes: [],
   };
 }
 
-/** Without keys (the memory log only; the config table sees to that) what is issued lives as long as the process, like everything else then. */
+/** Without keys (the memory log only; the config table sees to that) what is issued lives as long as the process, as all else then. */
 const keysOrRandom = (keys: readonly Uint8Array[]): readonly Uint8Array[] => (keys.length > 0 ? keys : [randomBytes(32)]);
 
 /** The caller's X-Request-Id when it is harmless, else one of ours; the same for the whole life of a request. */

@@ -21,7 +21,9 @@ export class Metrics {
    * @param name without the prefix, e.g. `appends_total`
    * @param collect brings the counter up to date when it is scraped, for totals that are kept as plain numbers
    */
-  counter<L extends string = never>(name: string, help: string, labels: readonly L[] = [], collect?: (counter: Counter<L>) => void): Counter<L> {
+  counter<L extends string = never>(
+    name: string, help: string, labels: readonly L[] = [], collect?: (counter: Counter<L>) => void,
+  ): Counter<L> {
     return new Counter<L>({
       name: `rivulet_${name}`, help, labelNames: [...labels], registers: [this.registry],
       ...(collect === undefined ? {} : { collect() { collect(this as unknown as Counter<L>); } }),
@@ -29,14 +31,18 @@ export class Metrics {
   }
 
   /** @param collect sets the gauge when it is scraped */
-  gauge<L extends string = never>(name: string, help: string, labels: readonly L[] = [], collect?: (gauge: Gauge<L>) => void): Gauge<L> {
+  gauge<L extends string = never>(
+    name: string, help: string, labels: readonly L[] = [], collect?: (gauge: Gauge<L>) => void,
+  ): Gauge<L> {
     return new Gauge<L>({
       name: `rivulet_${name}`, help, labelNames: [...labels], registers: [this.registry],
       ...(collect === undefined ? {} : { collect() { collect(this as unknown as Gauge<L>); } }),
     });
   }
 
-  histogram<L extends string = never>(name: string, help: string, labels: readonly L[] = [], buckets: readonly number[] = SECONDS_BUCKETS): Histogram<L> {
+  histogram<L extends string = never>(
+    name: string, help: string, labels: readonly L[] = [], buckets: readonly number[] = SECONDS_BUCKETS,
+  ): Histogram<L> {
     return new Histogram({ name: `rivulet_${name}`, help, labelNames: [...labels], buckets: [...buckets], registers: [this.registry] });
   }
 }

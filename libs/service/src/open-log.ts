@@ -6,7 +6,7 @@ import type { ServiceConfig } from './service-rows';
 
 const CHECK_MS = 2_000;
 
-/** Opens the log the configuration names, creates its topics when told, closes it as the last step of the drain, and says in /readyz whether it answers. */
+/** Opens the log the configuration names, creates its topics when told, closes it last in the drain; /readyz says whether it answers. */
 export async function openLog(config: ServiceConfig, frame: Frame): Promise<Log> {
   const log = config.log === 'memory' ? new MemoryLog() : await openKafkaLog({
     brokers: [...config.kafkaBrokers], clientId: `${config.topicPrefix}-${frame.app}-${frame.instance}`, logger: frame.logger,

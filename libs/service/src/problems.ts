@@ -75,7 +75,7 @@ export function sendProblem(reply: FastifyReply, error: unknown, requestId: stri
   const seconds = retryAfterSeconds(error);
   if (seconds !== undefined) reply.header('retry-after', String(seconds));
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
-  // Its body never ended. (After a 413 the rest is read and dropped instead: closing under a client that still sends would lose it the answer.)
+  // Its body never ended. After a 413 the rest is read and dropped instead: closing under a client that still sends loses it the answer.
   if (problem.status === 408) reply.header('connection', 'close');
   reply.code(problem.status).header('content-type', 'application/problem+json').header('cache-control', 'no-store').send(JSON.stringify(problem));
 }

@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:http';
+import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
+import type { Client, ServiceError } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { MemoryLog, topicSpecs } from '@rivulet/log';
+import { topicNames } from '@rivulet/protocol';
+import type { AdminStream, AdminStreamPage, OpenedStream, Problem } from '@rivulet/protocol';
+import { buildFrame, createApp } from '@rivulet/service';
+import type { Frame } from '@rivulet/service';
+import { LifecycleFold } from '../../../test/support/lifecycle-fold';
+import { readAllocatorConfig } from './config';
+import { AllocatorModule, grpcServer } from './module';
+import { openApi } from './openapi';
+
+const KEY = '0123456789abcdef'.repeat(4);
+const SERVICE_TOKEN = 'a-service-token-of-this-test';
+const names = topicNames('rivulet');
+const apiKey = (id: string): string => `rk_${id}_secret`;
+const keyRow = (id: string, role: string): string => `${id}:${role}:${createHash('sha256').update(apiKey(id)).digest('hex')}`;
+
+interface System { url: string; grpcPort: number; frame: Frame; fold: LifecycleFold; log: MemoryLog }
+let system: System;
+
+beforeAll(async () => {
+  const config = readAllocatorConfig({
+    RIVULET_LOG: 'memory', RIVULET_LOG_LEVEL: 'silent', RIVULET_STREAM_NO_KEYS: KEY, RIVULET_TOKEN_KEYS: KEY,
+    RIVULET_PARTITIONS_INTERACTIVE: '2', RIVULET_PARTITIONS_BULK: '1', RIVULET_SERVICE_TOKEN: SERVICE_TOKEN,
+    RIVULET_API_KEYS: [keyRow('ops', 'operator'), keyRow('app', 'producer'), keyRow('eye', 'viewer')].join(','),
+  });
+  const frame = buildFrame('allocator', config);
+  const log = new MemoryLog();
+  await log.createTopics(topicSpecs(names, { interactive: 2, bulk: 1, replication: 1, minInsync: 1 }));
+  const grpcPort = await freePort();
+  const app = await createApp(AllocatorModule.with({ frame, log, config }), frame, {
+    host: '127.0.0.1', port: 0, prepare: (nest) => { nest.connectMicroservice(grpcServer('127.0.0.1', grpcPort)); },
+  });
+  const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
+  system = { url: `http://127.0.0.1:${port}`, grpcPort, frame, log, fold: new LifecycleFold(log, names, 3) };
+});
+
+afterAll(async () => {
+  await system.fold.close();
+  expect(await system.frame.drain.run()).toBe(true);
+  await system.log.close();
+});
+
+/** Nest's gRPC server does not say which port it got, so it is given one. */
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+type Done = (error: ServiceError | null, reply?: { reply_json: string }) => void;
+type Rpc = (request: object, metadata: Metadata, done: Done) => void;
+
+/** A call as ingest makes it. @returns the reply, or the code and details of the refusal */
+async function call<T>(method: 'Open' | 'Retry' | 'Cancel', request: object, token = SERVICE_TOKEN): Promise<{ reply?: T; code?: string; details?: unknown }> {
+  const proto = loadSync(require.resolve('@rivulet/protocol/package.json').replace('package.json', 'proto/allocator.proto'), { keepCase: true });
+  const loaded = loadPackageDefinition(proto) as unknown as {
+    rivulet: { allocator: { v1: { Allocator: new (address: string, channel: unknown) => Client & Record<string, Rpc> } } };
+  };
+  const client = new loaded.rivulet.allocator.v1.Allocator(`127.0.0.1:${system.grpcPort}`, credentials.createInsecure());
+  const metadata = new Metadata();
+  metadata.set('authorization', `Bearer ${token}`);
+  try {
+    return await new Promise((resolve) => (client[method] as Rpc).call(client, request, metadata, (error, reply) => {
+      if (!error) resolve({ reply: JSON.parse(reply?.reply_json ?? '') as T });
+      else resolve({ code: String(error.metadata.get('rivulet-code')[0]), details: JSON.parse(String(error.metadata.get('rivulet-details')[0])) });
+    }));
+  } finally {
+    client.close();
+  }
+}
+
+async function opened(options: object = {}): Promise<OpenedStream> {
+  const { reply } = await call<OpenedStream>('Open', { principal: 'app', options_json: JSON.stringify(options) });
+  return reply as OpenedStream;
+}
+
+const get = (path: string, key: string): Promise<Response> => fetch(`${system.url}${path}`, { headers: { authorization: `Bearer ${apiKey(key)}` } });
+
+test('gRPC: open, retry and cancel answer what the allocator answers', async () => {
+  const { streamNo } = await opened({ channel: 'room' });
+  expect((await call('Retry', { stream_no: streamNo, epoch: 1, attempt_id: 'second', keep_none: true })).reply).toMatchObject({ epoch: 2, next: 1 });
+  expect((await call('Cancel', { stream_no: streamNo, by: 'app', reason: 'enough' })).reply).toMatchObject({ status: 'cancelled' });
+});
+
+test('gRPC: a refusal carries its code and facts, whatever characters they have', async () => {
+  const refused = await call('Open', { principal: 'app', options_json: '{"leaseMs":1}' });
+  expect(refused.code).toBe('OPTIONS_INVALID');
+  expect(refused.details).toMatchObject({ option: 'leaseMs' });
+  expect((await call('Open', { options_json: '{"größe":1}' })).details).toMatchObject({ option: 'größe' });
+  expect((await call('Open', { options_json: '{' })).code).toBe('BODY_INVALID');
+});
+
+test('gRPC: nobody without the service token', async () => {
+  expect((await call('Open', { principal: 'app' }, 'another-token-of-someone')).code).toBe('UNAUTHENTICATED');
+});
+
+test('admin: an operator and a viewer read, a producer and a stream token do not, nobody without a key', async () => {
+  const { readToken } = await opened();
+  expect((await get('/v1/admin/streams', 'ops')).status).toBe(200);
+  expect((await get('/v1/admin/streams', 'eye')).status).toBe(200);
+  expect((await get('/v1/admin/streams', 'app')).status).toBe(403);
+  expect((await fetch(`${system.url}/v1/admin/streams?token=${readToken}`)).status).toBe(403);
+  expect((await fetch(`${system.url}/v1/admin/streams`)).status).toBe(401);
+});
+
+test('admin: the list and one stream; only an operator cancels', async () => {
+  const { streamNo } = await opened({ channel: 'admin-test', metadata: { who: 'me' } });
+  await call('Retry', { stream_no: streamNo, epoch: 1, attempt_id: 'second' });
+  const page = await (await get('/v1/admin/streams?channel=admin-test&status=open', 'eye')).json() as AdminStreamPage;
+  expect(page.streams.map((stream) => stream.streamNo)).toEqual([streamNo]);
+  const one = await (await get(`/v1/admin/streams/${streamNo}`, 'eye')).json() as AdminStream;
+  expect(one).toMatchObject({ streamNo, epoch: 2, metadata: { who: 'me' }, attempts: [{ epoch: 1 }, { epoch: 2, attemptId: 'second' }] });
+  expect(one.verdicts.map(({ kind }) => kind)).toEqual(['open', 'retry']);
+  const cancel = (key: string): Promise<Response> => fetch(`${system.url}/v1/admin/streams/${streamNo}/cancel`, {
+    method: 'POST', headers: { authorization: `Bearer ${apiKey(key)}`, 'content-type': 'application/json' }, body: '{"reason":"enough"}',
+  });
+  expect((await cancel('eye')).status).toBe(403);
+  const cancelled = await cancel('ops');
+  expect(cancelled.status).toBe(200);
+  expect(await cancelled.json()).toMatchObject({ streamNo, status: 'cancelled' });
+});
+
+test('[NO-2] admin: a made-up streamNo is STREAM_NO_NOT_ISSUED', async () => {
+  const answer = await get(`/v1/admin/streams/${'0'.repeat(32)}`, 'ops');
+  expect(answer.status).toBe(400);
+  expect((await answer.json() as Problem).code).toBe('STREAM_NO_NOT_ISSUED');
+});
+
+test('the page comes with all its files, takes nothing from elsewhere, and is not sent twice', async () => {
+  const page = await fetch(`${system.url}/`);
+  expect(page.status).toBe(200);
+  expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
+  const policy = page.headers.get('content-security-policy');
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).not.toMatch(/unsafe|https?:/);
+  const html = await page.text();
+  expect(html).not.toMatch(/(src|href)="https?:/);
+  for (const [, file] of html.matchAll(/(?:src|href)="\/?([\w.-]+)"/g)) expect((await fetch(`${system.url}/${file}`)).status).toBe(200);
+  const again = await fetch(`${system.url}/`, { headers: { 'if-none-match': page.headers.get('etag') ?? '' } });
+  expect(again.status).toBe(304);
+  expect((await fetch(`${system.url}/../package.json`)).status).toBe(404);
+});
+
+test('/openapi.json describes the routes of this app, and every reference in it leads somewhere', async () => {
+  const document = await (await fetch(`${system.url}/openapi.json`)).json() as { paths: Record<string, object>; components: { schemas: object } };
+  expect(document).toEqual(JSON.parse(JSON.stringify(openApi())));
+  const described = Object.keys(document.paths).filter((path) => !/^\/v1\/(streams|watch|pipe)/.test(path));
+  const routes = new Set(system.frame.routes.map(({ url }) => url.replace(/:(\w+)/g, '{$1}')).filter((url) => /^\/(v1|healthz|readyz|metrics|openapi)/.test(url)));
+  expect(described.sort()).toEqual([...routes].sort());
+  for (const [, name] of JSON.stringify(document).matchAll(/#\/components\/schemas\/(\w+)/g)) expect(document.components.schemas).toHaveProperty(name as string);
+});
+
+test('it is ready once the lifecycle topic has been read', async () => {
+  expect(await (await fetch(`${system.url}/readyz`)).json()).toMatchObject({ ready: true, checks: { 'allocator-lifecycle': { ready: true } } });
+});

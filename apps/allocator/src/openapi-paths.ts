@@ -1,0 +1,134 @@
+import { listOf, reference, status, streamClass, streamNo } from './openapi-schemas';
+import type { Node } from './openapi-schemas';
+
+const JSON_TYPE = 'application/json';
+const asJson = (name: string): Node => ({ [JSON_TYPE]: { schema: reference(name) } });
+const bytes = (type: string, description: string): Node => ({ [type]: { schema: { type: 'string', format: 'binary', description } } });
+const body = (content: Node, required = false): Node => ({ requestBody: { required, content } });
+const ok = (description: string, content?: Node): Node => ({ description, ...(content ? { content } : {}) });
+const problem: Node = {
+  description: 'A problem; its `code` says what to do. 429 and 503 carry Retry-After.',
+  content: { 'application/problem+json': { schema: reference('Problem') } },
+};
+
+interface Operation { summary: string; tag: string; answers: Node; rest?: Node; security?: readonly Node[] }
+
+const operation = ({ summary, tag, answers, rest = {}, security }: Operation): Node => ({
+  summary, tags: [tag], ...rest, responses: { ...answers, default: problem }, ...(security ? { security } : {}),
+});
+
+const parameter = (place: 'path' | 'query' | 'header', name: string, schema: Node, description?: string): Node => ({
+  name, in: place, required: place === 'path', schema, ...(description ? { description } : {}),
+});
+const whole = (minimum = 0): Node => ({ type: 'integer', minimum });
+const text: Node = { type: 'string' };
+const no = parameter('path', 'no', streamNo);
+const streamEpoch = parameter('header', 'Stream-Epoch', whole(1), 'With an API key: the attempt meant. Default: the current one.');
+const writerRun = parameter('header', 'Writer-Run', text, 'Random per producer process: another run without a retry is refused.');
+const from = parameter('query', 'from', text, 'Cursor to go on after. Last-Event-ID wins over it.');
+const lastEventId = parameter('header', 'Last-Event-ID', text);
+const token = parameter('query', 'token', text, 'A token with the scope read, for EventSource.');
+const intervalMs = parameter('query', 'intervalMs', whole(), 'Merges what comes within so many milliseconds.');
+const verdict = { 200: ok('The verdict of the log.', asJson('VerdictReply')), 202: ok('Not decided yet: status PENDING.', asJson('VerdictReply')) };
+const verdictCall = (summary: string, shape: string | null, tag = 'Producing', parameters: Node[] = [no, streamEpoch]): Node =>
+  operation({ summary, tag, answers: verdict, rest: { parameters, ...(shape ? body(asJson(shape)) : {}) } });
+const events = (which: string): Node => ({
+  200: ok(`Server-sent events: ${which}. The id of an event is its cursor.`, { 'text/event-stream': { schema: text } }),
+});
+const socket = (tag: string, summary: string): Node => ({
+  get: { ...operation({ summary, tag, answers: { 101: ok('A WebSocket with JSON frames.') } }), 'x-websocket': true },
+});
+
+function producing(): Node {
+  const piped = (method: string): Node => operation({
+    summary: 'Open a stream, append the body at its own pace, end it at its end', tag: 'Producing',
+    answers: { 200: ok('Lines: first the stream, last the verdict.', { 'application/x-ndjson': { schema: text } }) },
+    rest: {
+      operationId: `pipe-${method}`, ...body(bytes('*/*', 'Any bytes; an aborted body aborts the stream.')),
+      parameters: [
+        parameter('query', 'channel', text), parameter('query', 'contentType', text), parameter('query', 'class', streamClass), intervalMs,
+        parameter('query', 'ttlMs', whole()), parameter('query', 'retentionMs', whole()), parameter('query', 'digest', text, 'SHA-256 of the whole input, hex.'),
+      ],
+    },
+  });
+  return {
+    '/v1/streams': { post: operation({
+      summary: 'Open a stream', tag: 'Producing', answers: { 201: ok('Open.', asJson('OpenedStream')) },
+      rest: { parameters: [parameter('header', 'Idempotency-Key', text, 'The same key opens the same stream. A UUIDv7 for 24 h, others within one UTC hour.')], ...body(asJson('OpenOptions')) },
+    }) },
+    '/v1/streams/{no}/fragments': { post: operation({
+      summary: 'Append fragments', tag: 'Producing',
+      answers: { 200: ok('Durable. For NDJSON: one line per acknowledgement, while it is sent.', { ...asJson('AppendAck'), 'application/x-ndjson': { schema: reference('AppendAck') } }) },
+      rest: {
+        parameters: [no, streamEpoch, writerRun, parameter('header', 'Fragment-Seq', whole(1)), parameter('header', 'Fragment-Lane', text), parameter('header', 'Content-Encoding', { enum: ['gzip'] })],
+        ...body({ ...asJson('AppendBody'), 'application/x-ndjson': { schema: reference('FragmentIn') }, ...bytes('application/octet-stream', 'One fragment.') }, true),
+      },
+    }) },
+    '/v1/streams/{no}/end': { post: verdictCall('End the stream', 'EndBody') },
+    '/v1/streams/{no}/abort': { post: verdictCall('Fail the stream', 'AbortBody') },
+    '/v1/streams/{no}/cancel': { post: verdictCall('Cancel the stream', 'CancelBody', 'Producing', [no]) },
+    '/v1/streams/{no}/heartbeat': { post: verdictCall('Keep the lease', null) },
+    '/v1/streams/{no}/retries': { post: operation({
+      summary: 'Start the next attempt', tag: 'Producing', answers: { 201: ok('It is yours.', asJson('RetriedStream')) },
+      rest: { parameters: [no, streamEpoch], ...body(asJson('RetryBody'), true) },
+    }) },
+    '/v1/pipe': { put: piped('put'), post: piped('post') },
+    '/v1/streams/ws': socket('Producing', 'Many streams on one socket'),
+  };
+}
+
+function watching(): Node {
+  const content: Node = {
+    200: ok('The bytes so far; with live until final. A stream that fails resets the connection.', bytes('*/*', 'The content.')),
+    206: ok('A range of it.', bytes('*/*', 'The range.')),
+  };
+  return {
+    '/v1/watch/{no}': { get: operation({
+      summary: 'State of a stream', tag: 'Watching', answers: { 200: ok('State.', asJson('StreamSummary')) }, rest: { parameters: [no, token] },
+    }) },
+    '/v1/watch/{no}/events': { get: operation({
+      summary: 'Watch a stream', tag: 'Watching',
+      answers: { ...events('stream, fragment, rewind, lost, resumed, final'), 204: ok('The final event was seen already.') },
+      rest: { parameters: [no, from, lastEventId, intervalMs, token] },
+    }) },
+    '/v1/watch/{no}/content': { get: operation({
+      summary: 'Content of a stream', tag: 'Watching', answers: content,
+      rest: { parameters: [no, parameter('query', 'live', text, 'Present: go on until final.'), parameter('header', 'Range', text), token] },
+    }) },
+    '/v1/watch/channels/{channel}/events': { get: operation({
+      summary: 'Watch every stream of a channel, present and future', tag: 'Watching', answers: events('those of its streams, with streamNo'),
+      rest: { parameters: [parameter('path', 'channel', text), intervalMs, token] },
+    }) },
+    '/v1/watch/ws': socket('Watching', 'Many streams and channels on one socket'),
+  };
+}
+
+function admin(): Node {
+  return {
+    '/v1/admin/streams': { get: operation({
+      summary: 'Streams, newest first', tag: 'Admin', answers: { 200: ok('A page.', asJson('AdminStreamPage')) },
+      rest: { parameters: [
+        { ...parameter('query', 'status', listOf(status)), style: 'form', explode: false }, parameter('query', 'channel', text),
+        parameter('query', 'class', streamClass), parameter('query', 'limit', { ...whole(1), maximum: 500, default: 50 }),
+        parameter('query', 'cursor', text, '`next` of the page before.'),
+      ] },
+    }) },
+    '/v1/admin/streams/{no}': { get: operation({
+      summary: 'All that is known of a stream', tag: 'Admin', answers: { 200: ok('The stream.', asJson('AdminStream')) }, rest: { parameters: [no] },
+    }) },
+    '/v1/admin/streams/{no}/cancel': { post: verdictCall('Cancel the stream', 'CancelBody', 'Admin', [no]) },
+  };
+}
+
+function system(): Node {
+  const open = (summary: string, answers: Node): Node => ({ get: operation({ summary, tag: 'System', answers, security: [] }) });
+  return {
+    '/healthz': open('Alive', { 200: ok('The event loop turns.') }),
+    '/readyz': open('Ready to do its job', { 200: ok('Ready.', asJson('Readiness')), 503: ok('Not ready, and why.', asJson('Readiness')) }),
+    '/metrics': open('Prometheus metrics', { 200: ok('Metrics.', { 'text/plain': { schema: text } }) }),
+    '/openapi.json': open('This document', { 200: ok('OpenAPI 3.1.', { [JSON_TYPE]: { schema: { type: 'object' } } }) }),
+  };
+}
+
+/** Every route of the system except the files of the page. Paths with `x-websocket` are WebSocket upgrades. */
+export const paths = (): Node => ({ ...producing(), ...watching(), ...admin(), ...system() });

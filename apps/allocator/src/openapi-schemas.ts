@@ -1,0 +1,107 @@
+import { ERRORS } from '@rivulet/protocol';
+
+/** A JSON Schema (2020-12), or any other node of the document. */
+export type Node = Record<string, unknown>;
+
+const text: Node = { type: 'string' };
+const whole: Node = { type: 'integer', minimum: 0 };
+const ms: Node = { type: 'integer', description: 'Milliseconds since the epoch.' };
+const span: Node = { type: 'integer', minimum: 0, description: 'Milliseconds.' };
+const metadata: Node = { type: 'object', additionalProperties: true };
+export const streamNo: Node = { type: 'string', pattern: '^[0-9abcdefghjkmnpqrstvwxyz]{32}$', description: 'Issued by this system; never made up.' };
+export const status: Node = { enum: ['open', 'lost', 'ended', 'failed', 'cancelled', 'expired', 'deleted'] };
+const merge: Node = { enum: ['text', 'bytes', 'json', 'latest'] };
+export const streamClass: Node = { enum: ['interactive', 'bulk'] };
+const cursor: Node = { type: 'string', description: '`epoch.sequence`, or `epoch.sequence.f` for the final event. Opaque to applications.' };
+const limits: Node = {
+  heldFragmentsMax: whole, heldBytesMax: whole, gapMsMax: span, attemptsMax: whole, fragmentBytesMax: whole,
+  streamBytesMax: { ...whole, description: '0: no limit.' },
+};
+
+export const reference = (name: string): Node => ({ $ref: `#/components/schemas/${name}` });
+export const listOf = (items: Node): Node => ({ type: 'array', items });
+const orNull = (schema: Node): Node => ({ anyOf: [schema, { type: 'null' }] });
+
+/** @param optional names of the properties that may be absent */
+function shape(properties: Node, optional: readonly string[] = [], description?: string): Node {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: 'object', properties, ...(required.length > 0 ? { required } : {}), ...(description ? { description } : {}) };
+}
+
+const allOptional = (properties: Node, description?: string): Node => shape(properties, Object.keys(properties), description);
+
+const fragmentIn: Node = {
+  seq: { ...whole, minimum: 1 }, data: { description: 'A string on text streams, any JSON value on json and latest streams.' },
+  base64: { type: 'string', contentEncoding: 'base64' }, lane: text,
+};
+const summary: Node = {
+  streamNo, status, channel: text, contentType: text, merge, class: streamClass, epoch: whole, sequence: whole, bytes: whole,
+  checksum: whole, openedAt: ms, updatedAt: ms, attempts: listOf(reference('Attempt')), final: orNull(reference('FinalFacts')), metadata, sessions: whole,
+};
+const finalFacts: Node = {
+  status, reason: text, message: text, epoch: whole, sequence: whole, bytes: whole, checksum: { ...whole, description: 'CRC-32 of the content.' },
+  digest: { type: 'string', description: 'SHA-256 in hex as the producer gave it, or empty.' }, metadata, at: ms,
+};
+
+/** Bodies of libs/protocol/src/wire.ts. */
+export const schemas: Node = {
+  OpenOptions: allOptional({
+    channel: { type: 'string', pattern: '^[A-Za-z0-9_.~:@-]{1,128}$' }, contentType: { ...text, default: 'text/plain; charset=utf-8' },
+    merge: { ...merge, description: 'Default by contentType: text/* text, application/json json, else bytes.' },
+    class: { ...streamClass, default: 'interactive' }, leaseMs: { ...span, minimum: 1_000 }, ttlMs: { ...span, minimum: 1_000 },
+    retentionMs: span, limits: allOptional(limits), metadata,
+  }),
+  OpenedStream: shape({
+    streamNo, epoch: whole, writeToken: text, readToken: text,
+    links: shape({ append: text, end: text, events: text, content: text, state: text }),
+  }),
+  FragmentIn: allOptional(fragmentIn, 'Exactly one of data and base64.'),
+  AppendBody: allOptional({ ...fragmentIn, fragments: listOf(reference('FragmentIn')) }, 'One fragment, or fragments.'),
+  AppendAck: {
+    oneOf: [shape({ from: whole, to: whole }), shape({ count: whole })],
+    description: 'Durable. {count} when the fragments were not numbered.',
+  },
+  EndBody: allOptional({ lastSeq: whole, checksum: whole, digest: text, metadata }),
+  AbortBody: shape({ code: text, message: text }, ['message']),
+  CancelBody: allOptional({ reason: text }),
+  RetryBody: shape({ attemptId: { ...text, minLength: 1 }, keep: { enum: ['all', 'none'], default: 'all' }, reason: text }, ['keep', 'reason']),
+  RetriedStream: shape({ streamNo, epoch: whole, writeToken: text, next: whole, bytes: whole, checksum: whole }),
+  VerdictReply: shape({
+    streamNo, status: { enum: [...(status['enum'] as string[]), 'PENDING'] }, sequence: whole, bytes: whole, checksum: whole,
+  }),
+  Attempt: shape({
+    epoch: whole, attemptId: text, firstSequence: whole, keep: { enum: ['all', 'none'] }, reason: text,
+    outcome: orNull({ enum: ['superseded', 'open', 'ended', 'failed', 'cancelled', 'expired'] }), startedAt: ms,
+  }),
+  FinalFacts: shape({ ...finalFacts, offset: whole }),
+  StreamSummary: shape(summary, ['sessions']),
+  AdminStreamPage: shape({ streams: listOf(reference('StreamSummary')), next: orNull(text) }),
+  AdminStream: shape({
+    ...summary, partition: whole, openedOffset: whole, claim: whole, foldedOffset: whole, lifecycleOffset: whole,
+    checkpointOffset: orNull(whole),
+    positions: whole, verdicts: listOf(reference('Verdict')), leaseMs: span, ttlMs: span, retentionMs: span, limits: shape(limits),
+  }, ['sessions']),
+  Verdict: shape({
+    offset: whole, kind: { enum: ['open', 'end', 'abort', 'retry', 'cancel'] }, outcome: { enum: ['accepted', 'pending', 'refused'] },
+    code: text, attemptId: text,
+  }, ['code', 'attemptId']),
+  StreamEvent: shape({ type: { const: 'stream' }, streamNo, status, epoch: whole, attempt: whole, contentType: text, merge, channel: text, metadata }),
+  FragmentEvent: shape({
+    type: { const: 'fragment' }, streamNo, from: whole, to: whole, cursor, lane: text, text, base64: text, items: listOf({}),
+  }, ['lane', 'text', 'base64', 'items']),
+  RewindEvent: shape({ type: { const: 'rewind' }, streamNo, epoch: whole, cursor }),
+  LostEvent: shape({ type: { const: 'lost' }, streamNo }),
+  ResumedEvent: shape({ type: { const: 'resumed' }, streamNo }),
+  FinalEvent: shape({ type: { const: 'final' }, streamNo, ...finalFacts, cursor }),
+  Readiness: shape({
+    app: text, instance: text, ready: { type: 'boolean' },
+    checks: { type: 'object', additionalProperties: shape({ ready: { type: 'boolean' }, why: text }, ['why']) },
+  }),
+  Problem: {
+    ...shape({
+      type: text, title: text, status: whole, code: { enum: Object.keys(ERRORS) }, detail: text,
+      next: { enum: ['retry', 'resume', 'stop'] }, requestId: text, retryAfterMs: span,
+    }, ['requestId', 'retryAfterMs'], 'RFC 9457. Match `code`, never text.'),
+    additionalProperties: true,
+  },
+};
