@@ -1,0 +1,17 @@
+import { startStandalone } from '@rivulet/standalone';
+
+/** What the suite is run against: an installation anywhere (RIVULET_URL and RIVULET_KEY), or one of its own on the memory log. */
+export interface Target {
+  /** Base URL without a slash at its end. */
+  url: string;
+  apiKey: string;
+  stop(): Promise<void>;
+}
+
+export async function findTarget(): Promise<Target> {
+  const url = process.env['RIVULET_URL'];
+  const apiKey = process.env['RIVULET_KEY'];
+  if (url === undefined) return startStandalone({ env: { RIVULET_LOG_LEVEL: 'error' } });
+  if (apiKey === undefined) throw new Error('RIVULET_URL names an installation: RIVULET_KEY must hold an API key of it (role operator).');
+  return { url: url.replace(/\/+$/, ''), apiKey, stop: async () => undefined };
+}
