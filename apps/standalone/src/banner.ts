@@ -11,7 +11,7 @@ export function banner({ url, apiKey }: Pick<Standalone, 'url' | 'apiKey'>): str
   │    3. Java 17+ and Maven                     npm start then runs one locally │
   └──────────────────────────────────────────────────────────────────────────────┘
 
-  page    ${url}/
+  page    ${url}/#key=${apiKey}
   key     ${apiKey}
 
   Pipe text in:
