@@ -19,7 +19,6 @@ Kafka is looked for in this order:
 ${THREE_WAYS}
 RIVULET_* variables go to the services (docs/CONFIG.md). Logs, keys and data are kept in .rivulet/`;
 const FOLDER = path.join(ROOT, '.rivulet');
-const ORPHAN_CHECK_MS = 1000;
 const LOGS = path.join(FOLDER, 'logs');
 
 const { values: options } = parseArgs({ options: {
@@ -146,12 +145,5 @@ async function main() {
   say(kafka ? `Kafka: ${kafka.what}` : 'the memory log', url, secrets.RIVULET_START_API_KEY);
 }
 
-// npm killed hard says nothing to its child: it only gets another parent.
-const { ppid } = process;
-if (process.env.npm_lifecycle_event) {
-  setInterval(() => {
-    if (process.ppid !== ppid) void stop('npm is gone.', 1);
-  }, ORPHAN_CHECK_MS).unref();
-}
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void stop('Draining and stopping; this takes a few seconds.', 0));
 await main().catch((error) => stop(`Could not start. ${error.message}`, 1));
