@@ -28,7 +28,8 @@ export class Raw {
     return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined };
   }
 
-  response(method: string, path: string, { token = this.target.apiKey, headers = {}, body, json, signal }: CallOptions = {}): Promise<Response> {
+  response(method: string, path: string, options: CallOptions = {}): Promise<Response> {
+    const { token = this.target.apiKey, headers = {}, body, json, signal } = options;
     const own: Record<string, string> = token === '' ? {} : { authorization: `Bearer ${token}` };
     if (json !== undefined) own['content-type'] = 'application/json';
     const isStream = body instanceof ReadableStream;
