@@ -1,6 +1,8 @@
 export { choiceRow, integerRow, listRow, RowProblem, textRow, urlRow } from './config-row';
 export type { ConfigOf, Row, Rows } from './config-row';
 export { ConfigError, helpText, printConfig, readConfig } from './config';
+export { configMarkdown } from './config-markdown';
+export type { ConfigSection } from './config-markdown';
 export { isLoopback, ROLES, serviceRows } from './service-rows';
 export type { ApiKeyRow, Role, ServiceConfig } from './service-rows';
 export { crc32, hmac } from './hashing';
