@@ -69,6 +69,10 @@ export class OpenStream implements StreamEntry {
   /** By offset of the record they answer: a pending one is answered again later, and a replay meets those that were published before it. */
   addVerdict(verdict: Verdict): void {
     const { verdicts } = this;
+    if (verdicts.length === 0) {
+      this.verdicts = [verdict]; // exactly one long: an array that grows takes room for seventeen
+      return;
+    }
     let place = verdicts.length;
     while (place > 0 && verdicts[place - 1]!.offset >= verdict.offset) place -= 1;
     const isKnown = verdicts[place]?.offset === verdict.offset;

@@ -1,5 +1,5 @@
 import { BEAT_KEY, decodeRecord, judge, parseStreamNo, PositionIndex } from '@rivulet/protocol';
-import type { AppendRecord, BeatRecord, Crc32, Effect, LogRecord, StreamState } from '@rivulet/protocol';
+import type { BeatRecord, Crc32, Effect, LogRecord, StreamState } from '@rivulet/protocol';
 import type { LogBatch, StoredRecord } from '@rivulet/log';
 import type { DeadLetters } from './dead-letters';
 import { OpenStream } from './open-stream';
@@ -54,10 +54,9 @@ export class PartitionFold {
     const { topic } = batch;
     for (const record of batch.records) {
       if (record.offset < this.next) continue;
-      const decoded = this.decode(topic, record);
+      const decoded = this.isFolded(record) ? null : this.decode(topic, record);
       if (decoded !== null) {
-        const isRecalled = decoded.kind !== 'beat' && this.needsRecall(record.key, decoded.kind, record.offset);
-        if (isRecalled) await this.options.recall(record.key);
+        if (this.needsRecall(record.key, decoded.kind)) await this.options.recall(record.key);
         if (decoded.kind === 'beat') this.foldBeat(decoded, record);
         else this.foldRecord(topic, record, decoded);
       }
@@ -77,6 +76,12 @@ export class PartitionFold {
     return Math.max(0, this.highWatermark - this.next);
   }
 
+  /** A replay begins at the stream that needs it most; what the others have is passed over without a look inside. */
+  private isFolded({ key, offset }: StoredRecord): boolean {
+    const known = this.options.table.live.get(key) ?? this.options.table.finished.get(key);
+    return known !== undefined && offset <= known.foldedTo;
+  }
+
   private decode(topic: string, record: StoredRecord): LogRecord | null {
     const { deadLetters, partition } = this.options;
     if (record.value === null) {
@@ -84,9 +89,11 @@ export class PartitionFold {
       return null;
     }
     try {
-      const decoded = decodeRecord(record.value);
+      // Payloads are views into the value, and values are views into the whole fetch response, which one kept fragment would pin:
+      // each value is copied once [KAFKA-10].
+      const decoded = decodeRecord(Buffer.from(record.value));
       if ((decoded.kind === 'beat') !== (record.key === BEAT_KEY)) throw new Error(`a ${decoded.kind} record under the key ${record.key.slice(0, 64)}`);
-      return decoded.kind === 'append' ? withOwnPayloads(decoded) : decoded;
+      return decoded;
     } catch (error) {
       deadLetters.put('undecodable', topic, partition, record, error); // [OWN-7]
       return null;
@@ -97,10 +104,9 @@ export class PartitionFold {
    * An ended stream that is only a map entry is read back when the record may ask for a verdict or remove it.
    * What can only be refused (late appends) is not worth a read each.
    */
-  private needsRecall(streamNo: string, kind: LogRecord['kind'], offset: number): boolean {
-    const finished = this.options.table.finished.get(streamNo);
-    if (finished === undefined || finished.isDeleted || offset <= finished.foldedTo) return false;
-    return kind === 'end' || kind === 'abort' || kind === 'cancel' || kind === 'retry' || kind === 'delete';
+  private needsRecall(streamNo: string, kind: LogRecord['kind']): boolean {
+    if (kind !== 'end' && kind !== 'abort' && kind !== 'cancel' && kind !== 'retry' && kind !== 'delete') return false;
+    return this.options.table.finished.get(streamNo)?.isDeleted === false;
   }
 
   private foldRecord(topic: string, record: StoredRecord, decoded: LogRecord): void {
@@ -110,7 +116,7 @@ export class PartitionFold {
     if (stream === undefined) {
       const finished = table.finished.get(streamNo);
       if (finished !== undefined) {
-        if (decoded.kind === 'append' && record.offset > finished.foldedTo) metrics.refused('STREAM_FINAL', decoded.payloads.length);
+        if (decoded.kind === 'append') metrics.refused('STREAM_FINAL', decoded.payloads.length);
         return;
       }
       if (parseStreamNo(streamNo)?.partition !== partition) {
@@ -118,7 +124,7 @@ export class PartitionFold {
         deadLetters.put('misplaced', topic, partition, record, null);
         return;
       }
-    } else if (record.offset <= stream.foldedTo) return;
+    }
     const wasFinal = stream?.isFinal ?? false;
     const { state, effects } = judge(stream?.state, streamNo, decoded, record.offset, record.timestamp, crc32);
     this.settle(stream, state, effects, record, wasFinal);
@@ -208,18 +214,4 @@ export class PartitionFold {
     this.shared.set(key, value);
     return value;
   }
-}
-
-/** Payloads are views into the whole fetch response, which one kept fragment would pin: they are copied once, together [KAFKA-10]. */
-function withOwnPayloads(record: AppendRecord): AppendRecord {
-  const { payloads } = record;
-  let total = 0;
-  for (const payload of payloads) total += payload.byteLength;
-  const copy = Buffer.allocUnsafe(total);
-  let at = 0;
-  record.payloads = payloads.map((payload) => {
-    copy.set(payload, at);
-    return copy.subarray(at, (at += payload.byteLength));
-  });
-  return record;
 }
