@@ -33,7 +33,7 @@ export class PositionIndex {
     const last = this.positions.at(-1);
     if (state.held.length > 0 || state.pendingEnd !== null || state.final !== null) return;
     if (last === undefined) {
-      this.positions.push(positionOf(state));
+      this.positions = [positionOf(state)]; // exactly one long: most streams never have a second
       return;
     }
     if (state.next < last.next || (state.epoch !== last.epoch && state.next === 1)) this.rewind(state);
