@@ -1,5 +1,6 @@
 import { StreamError } from '@rivulet/protocol';
 import type { Auth, Principal, StreamNos, Wanted } from '@rivulet/service';
+import { expired, positionFor } from './cold-reader';
 import type { DeliveryMetrics } from './delivery-metrics';
 import type { KeepAlives } from './keep-alives';
 import { placeOf, Reader } from './reader';
@@ -74,9 +75,19 @@ export class Delivery {
     throw refusal;
   }
 
-  /** [WATCH-2, LINK-2] A cursor another owner gave may be ahead of this one's fold; what is ahead of the log's end too is not ours. */
-  place(entry: StreamEntry, cursor: string | null): Promise<Place> {
-    return this.afterFold(entry.partition, 'CURSOR_UNKNOWN', async () => placeOf(entry, cursor));
+  /**
+   * [WATCH-2, LINK-2] A cursor another owner gave may be ahead of this one's fold; what is ahead of the log's end too is not ours.
+   * @throws StreamError CURSOR_INVALID, CURSOR_UNKNOWN, CURSOR_EXPIRED
+   */
+  async place(entry: StreamEntry, cursor: string | null): Promise<Place> {
+    const place = await this.afterFold(entry.partition, 'CURSOR_UNKNOWN', async () => placeOf(entry, cursor));
+    const { generation, sequence } = place;
+    const isInMemory = sequence + 1 >= entry.view.first && sequence + 1 < entry.view.next;
+    if (generation === 0 || sequence + 1 >= entry.state.next || isInMemory) return place;
+    // [WATCH-5] The log is asked before the answer begins, so that it can have a status of its own.
+    const start = await this.options.turns.start(entry.partition);
+    if (positionFor(entry, generation, sequence).offset + 1 < start) throw expired(entry, generation, start);
+    return place;
   }
 
   /** A reader by the kind of its stream. @param shape given when the bytes themselves are wanted */

@@ -27,6 +27,12 @@ export class ScanTurns {
 
   constructor(private readonly options: ScanTurnsOptions) {}
 
+  /** First offset the log still has. @throws StreamError LOG_UNAVAILABLE */
+  async start(partition: number): Promise<number> {
+    const { log, topic } = this.options;
+    return (await log.bounds(topic, partition)).start;
+  }
+
   /**
    * @param consume gets the batch and must not keep it; not called when the turn is not wanted any more
    * @throws StreamError CURSOR_EXPIRED (below the log start), LOG_UNAVAILABLE
