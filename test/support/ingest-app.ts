@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { createHash } from 'node:crypto';
 import { buildAllocator, readAllocatorConfig } from '@rivulet/allocator';
 import { IngestModule, readIngestConfig } from '@rivulet/ingest';
-import { MemoryLog } from '@rivulet/log';
+import type { MemoryLog } from '@rivulet/log';
 import { buildFrame, createApp, openLog } from '@rivulet/service';
 import type { Frame } from '@rivulet/service';
 import { topicNames } from '@rivulet/protocol';
@@ -29,7 +29,8 @@ export interface Answer { status: number; headers: Headers; body: Record<string,
 /** Ingest as a real Nest app on a free port, over the memory log, with the allocator beside it and the simplest owner behind. */
 export async function startIngest(settings: Record<string, string> = {}): Promise<IngestApp> {
   const common = {
-    RIVULET_LOG: 'memory', RIVULET_LOG_LEVEL: 'silent', RIVULET_PARTITIONS_INTERACTIVE: '4', RIVULET_PARTITIONS_BULK: '2', RIVULET_DRAIN_MS_MAX: '5000',
+    RIVULET_LOG: 'memory', RIVULET_LOG_LEVEL: 'silent', RIVULET_DRAIN_MS_MAX: '5000',
+    RIVULET_PARTITIONS_INTERACTIVE: '4', RIVULET_PARTITIONS_BULK: '2',
     RIVULET_API_KEYS: `test:producer:${sha256Hex(TEST_KEY)},viewer:viewer:${sha256Hex(VIEWER_KEY)}`,
   };
   const config = readIngestConfig({ ...common, RIVULET_INGEST_PORT: '0', ...settings });
@@ -47,7 +48,7 @@ export async function startIngest(settings: Record<string, string> = {}): Promis
   const post = async (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> => {
     const isRaw = typeof body === 'string' || body instanceof Uint8Array;
     const response = await fetch(url + path, {
-      method: 'POST', body: isRaw ? (body as BodyInit) : JSON.stringify(body),
+      method: 'POST', body: isRaw ? (body as string) : JSON.stringify(body),
       headers: { authorization: `Bearer ${TEST_KEY}`, 'content-type': 'application/json', ...headers },
     });
     const text = await response.text();

@@ -117,7 +117,7 @@ export class BodyReader {
 export function linger(request: IncomingMessage, lingerMsMax: number): void {
   if (request.complete || request.destroyed) return;
   request.resume();
-  const timer = setTimeout(() => request.destroy(), lingerMsMax);
+  const timer = setTimeout(() => request.destroy(), lingerMsMax).unref();
   request.once('end', () => clearTimeout(timer));
   request.once('close', () => clearTimeout(timer));
 }
