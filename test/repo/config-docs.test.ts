@@ -8,7 +8,9 @@ import type { ConfigSection, Rows } from '@rivulet/service';
 import { standaloneRows } from '@rivulet/standalone';
 
 const { configSections } = require('../../tools/config-sections.cjs') as { configSections: (rows: Record<string, Rows>) => ConfigSection[] };
-const sections = configSections({ service: serviceRows, allocator: allocatorRows, ingest: ingestRows, fanout: fanoutRows, standalone: standaloneRows });
+const sections = configSections({
+  service: serviceRows, allocator: allocatorRows, ingest: ingestRows, fanout: fanoutRows, standalone: standaloneRows,
+});
 
 test('docs/CONFIG.md says what the config tables say (else: npm run build && node tools/config-docs.mjs)', () => {
   expect(readFileSync(join(__dirname, '..', '..', 'docs', 'CONFIG.md'), 'utf8')).toBe(configMarkdown(sections));

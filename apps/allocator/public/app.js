@@ -175,7 +175,7 @@ function watchStream(streamNo) {
 function showCommands(streamNo) {
   const header = `-H 'Authorization: Bearer ${key || '$RIVULET_KEY'}'`;
   $('curl-watch').textContent = `curl -N ${header} '${location.origin}/v1/watch/${streamNo || '<streamNo>'}/content?live'`;
-  $('curl-pipe').textContent = `date | curl -T - ${header} '${location.origin}/v1/pipe'`;
+  $('curl-pipe').textContent = `date | curl -N -T - ${header} '${location.origin}/v1/pipe'`;
 }
 
 // ---- recent streams ----

@@ -142,6 +142,6 @@ export class Pane {
   refresh() {
     this.part('pause').disabled = !this.connection;
     this.part('connect').disabled = this.isFinal;
-    this.part('connect').textContent = this.connection ? 'Disconnect' : this.cursor === '' ? 'Connect' : `Resume after ${this.cursor}`;
+    this.part('connect').textContent = this.connection || this.isFinal ? 'Disconnect' : this.cursor === '' ? 'Connect' : `Resume after ${this.cursor}`;
   }
 }

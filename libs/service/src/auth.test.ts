@@ -3,7 +3,7 @@ import { SignJWT } from 'jose';
 import { StreamError } from '@rivulet/protocol';
 import type { ErrorCode, OpenFacts } from '@rivulet/protocol';
 import { Auth } from './auth';
-import type { Credentials, Scope } from './auth';
+import type { Credentials, Scope, Wanted } from './auth';
 import type { Role } from './service-rows';
 
 const OLD_KEY = new Uint8Array(32).fill(1);
@@ -32,9 +32,10 @@ async function codeOf(promise: Promise<unknown>): Promise<ErrorCode | 'fine'> {
   });
 }
 const bearer = (credential: string): Credentials => ({ authorization: `Bearer ${credential}` });
-const may = async (subject: Auth, credentials: Credentials, wanted: { scope: Scope; streamNo?: string; channel?: string }) => codeOf((async () => {
-  subject.authorize(await subject.authenticate(credentials), wanted);
-})());
+
+function may(subject: Auth, credentials: Credentials, wanted: Wanted): Promise<ErrorCode | 'fine'> {
+  return codeOf(subject.authenticate(credentials).then((principal) => subject.authorize(principal, wanted)));
+}
 
 test('an API key is what its hash in the configuration says', async () => {
   expect(await auth().authenticate(bearer('rk_ops_secret'))).toEqual({ id: 'ops', role: 'operator' });
