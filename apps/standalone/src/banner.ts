@@ -15,6 +15,6 @@ export function banner({ url, apiKey }: Pick<Standalone, 'url' | 'apiKey'>): str
   key     ${apiKey}
 
   Pipe text in:
-    curl -N -T - -H 'Authorization: Bearer ${apiKey}' '${url}/v1/pipe?contentType=text/plain' <<< 'Hello, stream.'
+    echo 'Hello, stream.' | curl -sN -T - -H 'Authorization: Bearer ${apiKey}' ${url}/v1/pipe
 `;
 }
