@@ -64,4 +64,4 @@ test('[APPEND-5] Kafka away for 20 s: 503 with Retry-After meanwhile, streams go
     expect(events.at(-1)).toMatchObject({ type: 'final', status: 'ended', sequence: FRAGMENTS });
     expect(events.filter(({ type }) => type === 'rewind')).toEqual([]);
   }
-}, 150_000);
+}, 200_000);

@@ -5,7 +5,7 @@ import type { OpenOptions, OpenedStream, ReaderEvent } from '@rivulet/protocol';
 import type { Acknowledged, Observed } from './history';
 import type { System } from './system';
 
-const GIVE_UP_MS = 60_000;
+const GIVE_UP_MS = 150_000;
 
 export interface ProduceOptions {
   fragments: number;
