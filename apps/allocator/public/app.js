@@ -147,9 +147,9 @@ async function endStream() {
 }
 
 async function cancelStream() {
-  const verdict = await (await call(key, 'POST', `/v1/streams/${current.streamNo}/cancel`, { body: JSON.stringify({ reason: 'asked for on the page' }) })).json();
+  await call(key, 'POST', `/v1/streams/${current.streamNo}/cancel`, { body: JSON.stringify({ reason: 'asked for on the page' }) });
   stopWriting();
-  setProduceState(`Cancelled (${verdict.status}).`);
+  setProduceState('Cancelled. Every reader is told.');
   void refreshRecent();
 }
 
@@ -211,7 +211,10 @@ function rowOf(stream) {
   link.addEventListener('click', act(() => watchStream(stream.streamNo)));
   const status = document.createElement('span');
   Object.assign(status, { className: `pill ${stream.status}`, textContent: stream.status });
-  const cells = [link, status, stream.channel || '–', stream.sequence, stream.bytes, new Date(stream.openedAt).toLocaleTimeString()];
+  // The list follows what owners publish, which is seldom while a stream grows: a count from then would look like a fault.
+  const isGrowing = stream.status === 'open' || stream.status === 'lost';
+  const [sequence, bytes] = isGrowing ? ['…', '…'] : [stream.sequence, stream.bytes];
+  const cells = [link, status, stream.channel || '–', sequence, bytes, new Date(stream.openedAt).toLocaleTimeString()];
   for (const [index, cell] of cells.entries()) {
     const td = document.createElement('td');
     if (index === 3 || index === 4) td.className = 'number';
