@@ -93,7 +93,7 @@ async function startOnMemory(port, secrets) {
   const logFile = path.join(LOGS, 'standalone.log');
   const make = () => new Child({ name: 'standalone', script: 'apps/standalone/dist/main.js', env, logFile, readyUrl: `http://${HOST}:${port}/readyz` });
   await step('Starting everything in one process', () => launch('standalone', make));
-  supervisor.echo('standalone', logFile);
+  supervisor.echo('standalone', logFile, { isPlain: true });
 }
 
 const BANNER = `
@@ -109,7 +109,7 @@ function say(what, url, key) {
   console.log(`
 Rivulet is running on ${what}
 
-  Page   ${url}/
+  Page   ${url}/#key=${key}
   API    ${url}/v1
   Key    ${key}
   Logs   .rivulet/logs

@@ -8,8 +8,8 @@ const ECHO_MS = 300;
 const PINO_WARN = 40;
 const LEVELS = { 40: 'warning', 50: 'error', 60: 'fatal' };
 
-/** @returns {string | null} what a person should see of a line of a log: warnings and worse, and what is no JSON (a crash) */
-function worthShowing(line) {
+/** @returns {string | null} what a person should see of a line of a log: warnings and worse, and, unless isPlain, what is no JSON (a crash) */
+function worthShowing(line, isPlain) {
   if (line.trim() === '') return null;
   try {
     const { level, msg, err } = JSON.parse(line);
@@ -17,7 +17,7 @@ function worthShowing(line) {
     return `${LEVELS[level] ?? level}: ${[msg, err?.message].filter(Boolean).join(': ')}`;
   } catch {
     // Not one of our log lines: Node itself speaks, which it does when something is badly wrong.
-    return line;
+    return isPlain ? null : line;
   }
 }
 
@@ -26,9 +26,10 @@ class Echo {
   #position = 0;
   #rest = '';
 
-  constructor(name, file) {
+  constructor(name, file, isPlain) {
     this.name = name;
     this.file = file;
+    this.isPlain = isPlain;
   }
 
   read() {
@@ -42,7 +43,7 @@ class Echo {
     const lines = (this.#rest + bytes.toString('utf8')).split('\n');
     this.#rest = lines.pop();
     for (const line of lines) {
-      const shown = worthShowing(line);
+      const shown = worthShowing(line, this.isPlain);
       if (shown !== null) console.log(`[${this.name}] ${shown}`);
     }
   }
@@ -61,9 +62,9 @@ export class Supervisor {
     this.timer = setInterval(() => this.#echoes.forEach((echo) => echo.read()), ECHO_MS);
   }
 
-  /** @param {string} name @param {string} logFile */
-  echo(name, logFile) {
-    this.#echoes.push(new Echo(name, logFile));
+  /** @param {string} name @param {string} logFile @param {{ isPlain?: boolean }} [options] isPlain: it also prints text for people */
+  echo(name, logFile, { isPlain = false } = {}) {
+    this.#echoes.push(new Echo(name, logFile, isPlain));
   }
 
   /**
