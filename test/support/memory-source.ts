@@ -11,9 +11,11 @@ export const FRAGMENTS = 'test.fragments';
 /** An `open` with limits nobody meets by accident. */
 export function openRecord(options: Partial<OpenRecord> = {}): OpenRecord {
   return {
-    kind: 'open', channel: '', contentType: 'text/plain; charset=utf-8', merge: 'text', class: 'interactive', leaseMs: 10_000, ttlMs: 86_400_000,
-    retentionMs: 86_400_000, judgeVersion: 1, metadata: {},
-    limits: { heldFragmentsMax: 64, heldBytesMax: 4 << 20, gapMsMax: 30_000, attemptsMax: 16, fragmentBytesMax: 256 << 10, streamBytesMax: 0 },
+    kind: 'open', channel: '', contentType: 'text/plain; charset=utf-8', merge: 'text', class: 'interactive',
+    leaseMs: 10_000, ttlMs: 86_400_000, retentionMs: 86_400_000, judgeVersion: 1, metadata: {},
+    limits: {
+      heldFragmentsMax: 64, heldBytesMax: 4 << 20, gapMsMax: 30_000, attemptsMax: 16, fragmentBytesMax: 256 << 10, streamBytesMax: 0,
+    },
     ...options,
   };
 }
@@ -59,7 +61,8 @@ export class MemorySource implements StreamSource {
   }
 
   start(): this {
-    this.tail = this.log.tail(FRAGMENTS, 0, 0, { onBatch: (batch) => this.fold(batch), onJump: (jump) => { throw new Error(JSON.stringify(jump)); } });
+    const onJump = (jump: object): never => { throw new Error(JSON.stringify(jump)); };
+    this.tail = this.log.tail(FRAGMENTS, 0, 0, { onBatch: (batch) => this.fold(batch), onJump });
     return this;
   }
 

@@ -59,11 +59,13 @@ export class WatchServer {
         query: () => parseWatchQuery(query, request.headers),
       };
       const [, , , name = '', what, last] = url.pathname.split('/');
-      const answer = last === 'events' ? watch.channel(what!, watching) : what === 'content' ? watch.content(name, watching) : watch.events(name, watching);
+      const answer = last === 'events' ? watch.channel(what!, watching)
+        : what === 'content' ? watch.content(name, watching) : watch.events(name, watching);
       answer.catch((error: unknown) => sendRawProblem(response, error));
     });
     this.server.on('upgrade', (request, socket, head) => {
-      this.sockets.handleUpgrade(request, socket, head, (ws) => void new WatchSocket(this.delivery, { cancel: options.cancel ?? NOBODY }, ws));
+      const cancelPort = { cancel: options.cancel ?? NOBODY };
+      this.sockets.handleUpgrade(request, socket, head, (ws) => void new WatchSocket(this.delivery, cancelPort, ws));
     });
   }
 
@@ -167,7 +169,8 @@ export class SseReader {
     const blocks = (this.rest + text).split('\n\n');
     this.rest = blocks.pop()!;
     for (const block of blocks) {
-      const fields = Object.fromEntries(block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
+      const pairs = block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)] as const);
+      const fields: Record<string, string> = Object.fromEntries(pairs);
       if (fields['event'] === undefined) continue;
       this.events.push({ event: fields['event'], id: fields['id'], data: JSON.parse(fields['data']!) as Record<string, unknown> });
     }
