@@ -8,7 +8,7 @@ const ECHO_MS = 300;
 const PINO_WARN = 40;
 const LEVELS = { 40: 'warning', 50: 'error', 60: 'fatal' };
 
-/** @returns {string | null} what a person should see of a line of a log: warnings and worse, and, unless isPlain, what is no JSON (a crash) */
+/** @returns {string | null} what people should see of a line of a log: warnings and worse, and (unless isPlain) what is no JSON, a crash */
 function worthShowing(line, isPlain) {
   if (line.trim() === '') return null;
   try {
