@@ -19,7 +19,13 @@ const PRODUCER = { queueBytesMax: 1e9, batchBytesMax: 512 * 1024, batchEntriesMa
 const MAC = (bytes: Uint8Array): Buffer => createHmac('sha256', 'test').update(bytes).digest();
 
 /** Counters of one owner. */
-export interface Counts { accepted: number; duplicates: number; refused: Record<string, number>; deadLetters: Record<string, number>; flushed: number }
+export interface Counts {
+  accepted: number;
+  duplicates: number;
+  refused: Record<string, number>;
+  deadLetters: Record<string, number>;
+  flushed: number;
+}
 
 /** One fanout instance without its network: owners that read the log and write lifecycle. */
 export interface Instance {
@@ -151,7 +157,8 @@ export class OwnerCluster {
       }
       const next = decodeLifecycle(value);
       const known = table.get(key);
-      if (known === undefined || (isNewer(next.version, known.version) && (known.final === null || next.final !== null))) table.set(key, next);
+      const isSticky = known !== undefined && known.final !== null && next.final === null;
+      if (known === undefined || (isNewer(next.version, known.version) && !isSticky)) table.set(key, next);
     }
     return table;
   }

@@ -44,7 +44,8 @@ export class DeadLetters {
     // Copied: the record's bytes are gone when the batch it came in has been folded.
     const value = Buffer.from(record.value ?? Buffer.alloc(0));
     const headers = { reason, topic, partition: String(partition), offset: String(record.offset) };
-    this.appender.append(0, { key: record.key, value, headers }, value.byteLength + record.key.length + OVERHEAD_BYTES).catch((error: unknown) => {
+    const bytes = value.byteLength + record.key.length + OVERHEAD_BYTES;
+    this.appender.append(0, { key: record.key, value, headers }, bytes).catch((error: unknown) => {
       // The record itself is still in its topic; where it is has just been logged.
       this.logger.error({ ...facts, err: error }, 'the dead letter could not be written');
     });

@@ -4,7 +4,7 @@ import { OpenStream } from './open-stream';
 import type { OwnerContext } from './owner-context';
 import { bareStateOf } from './restored-state';
 import type { StreamTable } from './stream-table';
-import { recordAt } from './takeover-checks';
+import { recordAt } from './log-place';
 import { sleep } from './time';
 
 const AGAIN_MS = 200;
@@ -50,14 +50,16 @@ export class FinishedReader {
 
   private async read(streamNo: string, finished: FinishedStream): Promise<OpenStream | undefined> {
     const { log, topics, logger, makeView } = this.context;
-    const record = await recordAt(log, topics.lifecycle, this.partition, finished.lifecycleOffset);
+    const record = await recordAt({ log, topic: topics.lifecycle, partition: this.partition }, finished.lifecycleOffset);
     if (this.isOver()) return undefined;
     if (record === undefined || record.key !== streamNo || record.value === null) {
-      logger.error({ partition: this.partition, streamNo, offset: finished.lifecycleOffset }, 'the lifecycle value of an ended stream is not where it was');
+      const facts = { partition: this.partition, streamNo, offset: finished.lifecycleOffset };
+      logger.error(facts, 'the lifecycle value of an ended stream is not where it was');
       return undefined;
     }
     const value = decodeLifecycle(record.value);
-    const stream = new OpenStream(streamNo, this.partition, bareStateOf(value), new PositionIndex(value.positions), finished.foldedTo, makeView);
+    const index = new PositionIndex(value.positions);
+    const stream = new OpenStream(streamNo, this.partition, bareStateOf(value), index, finished.foldedTo, makeView);
     stream.verdicts = value.verdicts;
     stream.lifecycleOffset = finished.lifecycleOffset;
     this.table.recall(stream);

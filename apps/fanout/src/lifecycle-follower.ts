@@ -25,9 +25,9 @@ export interface LifecycleFollowerOptions {
 }
 
 /**
- * Reads the lifecycle partition an owner writes to, from its claim on. In a quiet system it sees only its own values. It is here for the other
- * case, two owners at once: whoever sees a higher claim stops; whoever has the highest writes again what a loser wrote over,
- * because compaction keeps the last write and not the highest version [OWN-2].
+ * Reads the lifecycle partition an owner writes to, from its claim on. In a quiet system it sees only its own values. It is here for
+ * the other case, two owners at once: whoever sees a higher claim stops; whoever has the highest writes again what a loser wrote
+ * over, because compaction keeps the last write and not the highest version [OWN-2].
  */
 export class LifecycleFollower {
   private readonly tail: Tail;

@@ -1,5 +1,5 @@
 import { BEAT_KEY, decodeRecord, judge, parseStreamNo, PositionIndex } from '@rivulet/protocol';
-import type { BeatRecord, Crc32, Effect, LogRecord, StreamState } from '@rivulet/protocol';
+import type { BeatRecord, Crc32, Effect, Judgement, LogRecord, StreamState } from '@rivulet/protocol';
 import type { LogBatch, StoredRecord } from '@rivulet/log';
 import type { DeadLetters } from './dead-letters';
 import { OpenStream } from './open-stream';
@@ -126,8 +126,7 @@ export class PartitionFold {
       }
     }
     const wasFinal = stream?.isFinal ?? false;
-    const { state, effects } = judge(stream?.state, streamNo, decoded, record.offset, record.timestamp, crc32);
-    this.settle(stream, state, effects, record, wasFinal);
+    this.settle(stream, judge(stream?.state, streamNo, decoded, record.offset, record.timestamp, crc32), record, wasFinal);
   }
 
   /** One beat renews many leases: the judge is asked for each stream by itself. Ended and unknown ones need no renewal. */
@@ -141,7 +140,7 @@ export class PartitionFold {
     }
   }
 
-  private settle(known: OpenStream | undefined, state: StreamState | undefined, effects: Effect[], record: StoredRecord, wasFinal: boolean): void {
+  private settle(known: OpenStream | undefined, { state, effects }: Judgement, record: StoredRecord, wasFinal: boolean): void {
     const { table, marks, time } = this.options;
     const stream = known ?? this.created(state, record);
     if (stream === undefined) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { BEAT_KEY, equalForCheckpoint, summaryOf } from '@rivulet/protocol';
-import type { LogRecord } from '@rivulet/protocol';
+import type { LifecycleValue, LogRecord } from '@rivulet/protocol';
 import { arbitraryLog } from '../../../test/support/arbitrary-log';
 import { eventually } from '../../../test/support/eventually';
 import { OwnerCluster, PARTITION } from '../../../test/support/owner-cluster';
@@ -76,7 +76,7 @@ test('[OWN-2] the owner publishes open, verdicts, retries and the end, each with
     await cluster.settled(instance);
   }
   const values = (await cluster.records(cluster.topics.lifecycle)).filter(({ key }) => key === streamNo)
-    .map(({ value }) => JSON.parse(String(value)) as { status: string; epoch: number; version: number[]; verdicts: { kind: string; outcome: string }[] });
+    .map(({ value }) => JSON.parse(String(value)) as LifecycleValue);
   expect(values.map(({ status, epoch }) => [status, epoch])).toEqual([['open', 1], ['open', 2], ['ended', 2]]);
   expect(values.at(-1)!.verdicts.map(({ kind, outcome }) => [kind, outcome])).toEqual([['open', 'accepted'], ['retry', 'accepted'], ['end', 'accepted']]);
   expect(values.map(({ version }) => version[1])).toEqual([0, 2, 4]);

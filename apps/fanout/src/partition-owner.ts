@@ -74,7 +74,10 @@ export class PartitionOwner {
     return this.serving?.checkpoints.replayBytes ?? 0;
   }
 
-  /** @returns the offset from which batches are to be given to fold(). @throws StreamError LOG_UNAVAILABLE, NOT_OWNER (revoked meanwhile) */
+  /**
+   * @returns the offset from which batches are to be given to fold()
+   * @throws StreamError LOG_UNAVAILABLE, NOT_OWNER (revoked meanwhile)
+   */
   async start(): Promise<number> {
     const { time, metrics, logger } = this.context;
     const startedAt = time.now();
@@ -82,7 +85,7 @@ export class PartitionOwner {
     this.assertNotOver();
     const core = this.build(takeover);
     for (const stream of takeover.ended) core.writer.put(stream);
-    // Nothing is published until the fold passes the log end seen after the claim: all that a former owner can have published is in it [OWN-2].
+    // [OWN-2] Nothing is published until the fold passes the log end seen after the claim: what a former owner published is below it.
     const { end } = await this.context.log.bounds(this.context.topics.fragments, this.partition);
     await this.replay(core.fold, end);
     this.serve(core, takeover);

@@ -84,8 +84,9 @@ export class LifecycleRestore {
       if (!becomesFinal && !isNewer(value.version, known.version)) return;
     }
     const { version } = value;
-    const { offset } = record;
-    this.streams.set(record.key, isFinal ? { version, offset, value: null, finished: this.finishedOf(value, offset) } : { version, offset, value });
+    const { offset, key } = record;
+    if (isFinal) this.streams.set(key, { version, offset, value: null, finished: this.finishedOf(value, offset) });
+    else this.streams.set(key, { version, offset, value });
   }
 
   private finishedOf(value: LifecycleValue, offset: number): FinishedStream {

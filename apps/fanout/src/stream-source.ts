@@ -14,7 +14,10 @@ export interface StreamEntry {
   readonly positions: readonly Position[];
   /** In-memory part of the content; empty after a restart, a rewind or an eviction. */
   readonly view: StreamView;
-  /** Called after each change (fragments, attempt, lost, resumed, final, deleted, ownership lost): cheap, synchronous, must not throw. @returns unsubscribe */
+  /**
+   * Called after what changed (fragments, attempt, lost, resumed, final, deleted, ownership lost), once per batch of the log: cheap,
+   * synchronous, must not throw. @returns unsubscribe
+   */
   onChange(listener: () => void): () => void;
   /** Set when this instance stopped owning the partition: sessions end with `unavailable` and reconnect. */
   readonly isOrphaned: boolean;
@@ -31,12 +34,15 @@ export interface StreamSource {
   release(entry: StreamEntry): void;
   summary(streamNo: string): Promise<StreamSummary>;
   /**
-   * Resolves when the fold of the partition has reached the end of the log as it was at the call: what was acknowledged before is judged then
-   * (a stream opened a moment ago, a cursor another owner gave [LINK-2]).
+   * Resolves when the fold of the partition has reached the end of the log as it was at the call: what was acknowledged before is
+   * judged then (a stream opened a moment ago, a cursor another owner gave [LINK-2]).
    * @throws StreamError NOT_OWNER, NOT_READY, LOG_UNAVAILABLE
    */
   caughtUp(partition: number): Promise<void>;
-  /** streamNos of a channel known now (open and final ones that are kept), oldest first, and a call for each new one. @returns unsubscribe in `stop` */
+  /**
+   * streamNos of a channel known now (open and final ones that are kept), oldest first, and a call for each new one.
+   * @returns unsubscribe in `stop`
+   */
   channel(channel: string, onStream: (streamNo: string) => void): { present: string[]; stop: () => void };
   /** Reads the stream's records at a place of the log: for cold reads. Bounded and fair between callers by delivery. */
   readonly ready: boolean;

@@ -1,5 +1,5 @@
-import { encodeOwner, OWNER_KEY } from '@rivulet/protocol';
-import type { OwnerValue } from '@rivulet/protocol';
+import { encodeLifecycle, encodeOwner, OWNER_KEY } from '@rivulet/protocol';
+import type { LifecycleValue, OwnerValue } from '@rivulet/protocol';
 import { OwnerCluster, PARTITION } from '../../../test/support/owner-cluster';
 import { append, end, open } from '../../../test/support/records';
 import { formatLogId, parseLogId } from './takeover-checks';
@@ -10,6 +10,8 @@ afterEach(() => cluster.stop());
 
 const loud = (): string[] => cluster.logged.map(({ text }) => text);
 const finalOf = async (streamNo: string): Promise<unknown> => (await cluster.table()).get(streamNo)?.final;
+
+const put = (value: LifecycleValue): Promise<number> => cluster.writeLifecycle(value.streamNo, Buffer.from(encodeLifecycle(value)));
 
 /** The `#owner` value as the next owner finds it, changed. */
 async function changeOwner(change: Partial<OwnerValue>): Promise<void> {
@@ -53,7 +55,7 @@ test('[OWN-5] a log that ends before a checkpoint: the stream fails LOG_LOST, an
   await first.owners.handOver();
   const value = (await cluster.table()).get(streamNo)!;
   await first.crash();
-  await cluster.writeLifecycle(streamNo, Buffer.from(JSON.stringify({ ...value, version: [0, 50, 0], checkpoint: { ...value.checkpoint, offset: 50 } })));
+  await put({ ...value, version: [0, 50, 0], checkpoint: { ...value.checkpoint!, offset: 50 } });
   const second = await cluster.own('second');
   await cluster.settled(second);
   expect(await finalOf(streamNo)).toMatchObject({ status: 'failed', reason: 'LOG_LOST' });
@@ -108,7 +110,7 @@ test('[OWN-5] a log that lost its end: a stream whose opening record is still th
   await cluster.settled(first);
   const value = (await cluster.table()).get(replaced)!;
   await first.crash();
-  await cluster.writeLifecycle(replaced, Buffer.from(JSON.stringify({ ...value, version: [0, 9, 0], openedOffset: 0 })));
+  await put({ ...value, version: [0, 9, 0], openedOffset: 0 });
   await changeOwner({ replayFrom: 700, logId: '' });
   const second = await cluster.own('second');
   await cluster.settled(second);
@@ -124,7 +126,7 @@ test('[JUDGE-10] a checkpoint that cannot be read fails its stream, never the pa
   await cluster.settled(first);
   const value = (await cluster.table()).get(broken)!;
   await first.crash();
-  await cluster.writeLifecycle(broken, Buffer.from(JSON.stringify({ ...value, version: [0, 9, 0], checkpoint: { offset: 0, state: { v: 99 } } })));
+  await put({ ...value, version: [0, 9, 0], checkpoint: { offset: 0, state: { v: 99 } } });
   const second = await cluster.own('second');
   await cluster.settled(second);
   expect(await finalOf(broken)).toMatchObject({ status: 'failed', reason: 'INTERNAL' });

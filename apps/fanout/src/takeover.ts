@@ -21,8 +21,8 @@ export interface Takeover {
 }
 
 /**
- * Restore, claim, check [OWN-2]: the lifecycle partition is read to its end, the claim is written, and what others wrote before the claim is
- * read too. From then on whoever claims later has the higher claim, and readers believe only the highest.
+ * Restore, claim, check [OWN-2]: the lifecycle partition is read to its end, the claim is written, and what others wrote before the
+ * claim is read too. From then on whoever claims later has the higher claim, and readers believe only the highest.
  */
 export async function takeOver(context: OwnerContext, partition: number, table: StreamTable): Promise<Takeover> {
   const { log, topics, deadLetters, logger } = context;
@@ -36,7 +36,7 @@ export async function takeOver(context: OwnerContext, partition: number, table: 
     if (restored.value === null) table.addFinished(streamNo, restored.finished);
     else open.push(restored.value);
   }
-  const report = await checkTakeover(log, topics.fragments, partition, owner, open);
+  const report = await checkTakeover({ log, topic: topics.fragments, partition }, owner, open);
   if (report.isOtherLog) {
     logger.error({ partition, logId: owner?.logId, open: open.length }, 'another log than the one of the last owner: its open streams have failed');
   }
@@ -76,7 +76,7 @@ async function restoreStream(
   if (why === null) {
     try {
       state = stateOf(value);
-      why = await rereadHeld(log, topics.fragments, partition, state);
+      why = await rereadHeld({ log, topic: topics.fragments, partition }, state);
     } catch (error) {
       if (error instanceof StreamError) throw error; // the log does not answer: the whole takeover is tried again
       // [JUDGE-10] A state that cannot be read fails its stream, never the partition.
