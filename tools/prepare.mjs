@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const NODE_MIN = [20, 15];
-const PROGRESS_MS = 5000;
+const PROGRESS_MS = 10_000;
 
 export function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);

@@ -12,9 +12,9 @@ const path = require('node:path');
 
 /** @returns {Secrets} RIVULET_START_API_KEY is the key itself, for people; the services get only its hash */
 function makeSecrets() {
-  const apiKey = `rk_dev_${randomBytes(24).toString('base64url')}`;
+  const apiKey = `rk_local_${randomBytes(24).toString('base64url')}`;
   return {
-    RIVULET_API_KEYS: `dev:operator:${createHash('sha256').update(apiKey).digest('hex')}`,
+    RIVULET_API_KEYS: `local:operator:${createHash('sha256').update(apiKey).digest('hex')}`,
     RIVULET_STREAM_NO_KEYS: randomBytes(32).toString('hex'),
     RIVULET_TOKEN_KEYS: randomBytes(32).toString('hex'),
     RIVULET_SERVICE_TOKEN: randomBytes(32).toString('hex'),
