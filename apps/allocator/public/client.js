@@ -43,7 +43,7 @@ export const wait = (ms, signal) => new Promise((resolve, reject) => {
 });
 
 /** Doubling, half of it random, on top of what the service asked for. */
-const pauseMs = (failures, atLeastMs) => atLeastMs + Math.min(5000, 200 * 2 ** failures) * (0.5 + Math.random() / 2);
+const pauseMs = (failures, atLeastMs) => atLeastMs + Math.min(2000, 200 * 2 ** failures) * (0.5 + Math.random() / 2);
 
 // ---- reading ----
 

@@ -4,7 +4,7 @@ export interface BackoffOptions {
   firstMs: number;
   mostMs: number;
 }
-export const BACKOFF: BackoffOptions = { firstMs: 100, mostMs: 5_000 };
+export const BACKOFF: BackoffOptions = { firstMs: 100, mostMs: 2_000 };
 
 /** Waits that double, half of each random so that clients cut off together do not come back together. */
 export class Backoff {

@@ -1,0 +1,237 @@
+import { createHash } from 'node:crypto';
+import net from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { startStandalone } from '@rivulet/standalone';
+import type { Standalone } from '@rivulet/standalone';
+import type { ReaderEvent } from '@rivulet/protocol';
+import { rivulet } from './rivulet';
+import type { Rivulet } from './rivulet';
+
+let system: Standalone;
+let client: Rivulet;
+beforeAll(async () => {
+  system = await startStandalone({ env: { RIVULET_LOG_LEVEL: 'error' } });
+  client = rivulet({ url: system.url, token: system.apiKey });
+});
+afterAll(() => system.stop());
+
+const TRANSPORTS = ['sse', 'ws'] as const;
+const words = Array.from({ length: 300 }, (_, index) => `${index} 字🌊 `);
+
+/** A way to the system that breaks every connection again and again, in the middle of whatever is on it. */
+async function brittleWay(intervalMs: number): Promise<{ url: string; cuts: () => number; stop: () => void }> {
+  const target = new URL(system.url);
+  const sockets = new Set<net.Socket>();
+  let cuts = 0;
+  const server = net.createServer((incoming) => {
+    const outgoing = net.connect(Number(target.port), target.hostname);
+    for (const [one, other] of [[incoming, outgoing], [outgoing, incoming]] as const) {
+      sockets.add(one);
+      one.pipe(other);
+      one.on('error', () => other.destroy());
+      one.on('close', () => {
+        sockets.delete(one);
+        other.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const timer = setInterval(() => {
+    for (const socket of sockets) {
+      cuts += 1;
+      socket.resetAndDestroy();
+    }
+  }, intervalMs);
+  const stop = (): void => {
+    clearInterval(timer);
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, cuts: () => cuts, stop };
+}
+
+async function collect(watching: AsyncIterable<ReaderEvent>): Promise<ReaderEvent[]> {
+  const events: ReaderEvent[] = [];
+  for await (const event of watching) events.push(event);
+  return events;
+}
+
+test.each(TRANSPORTS)('what is written is what is read, over %s, live and later, sealed end to end', async (transport) => {
+  const producer = await client.open({ channel: 'c', metadata: { a: 1 } });
+  const live = client.watch(producer.streamNo, { transport, readToken: producer.readToken }).text();
+  for (const word of words) await producer.write(word);
+  const verdict = await producer.end({ model: 'm' });
+  const text = words.join('');
+  expect(verdict).toMatchObject({ status: 'ended', sequence: words.length, bytes: Buffer.byteLength(text) });
+  expect(await live).toBe(text);
+  expect(await client.watch(producer.streamNo, { transport }).text()).toBe(text);
+  const state = await client.state(producer.streamNo);
+  expect(state.final).toMatchObject({ digest: createHash('sha256').update(text).digest('hex'), metadata: { model: 'm' } });
+});
+
+test('[APPEND-3] [WATCH-1] through connections that break all the time nothing is lost, doubled or reordered', async () => {
+  const way = await brittleWay(150);
+  const brittle = rivulet({ url: way.url, token: system.apiKey });
+  try {
+    const producer = await brittle.open();
+    const readers = TRANSPORTS.map((transport) => collect(brittle.watch(producer.streamNo, { transport })));
+    for (let round = 0; round < 5; round += 1) {
+      for (const word of words) await producer.write(word);
+      await producer.flush();
+    }
+    await producer.end();
+    const text = words.join('').repeat(5);
+    for (const events of await Promise.all(readers)) {
+      expect(events.map((event) => (event.type === 'fragment' ? event.text : '')).join('')).toBe(text);
+      expect(events.at(-1)).toMatchObject({ type: 'final', status: 'ended' });
+    }
+    expect(way.cuts()).toBeGreaterThan(4);
+  } finally {
+    way.stop();
+  }
+});
+
+test('a channel is followed through connections that break', async () => {
+  const way = await brittleWay(100);
+  const stop = new AbortController();
+  try {
+    const seen = new Map<string, string>();
+    const done = new Set<string>();
+    const following = (async () => {
+      for await (const event of rivulet({ url: way.url, token: system.apiKey }).watchChannel('room', { signal: stop.signal })) {
+        if (event.type === 'fragment') seen.set(event.streamNo, (seen.get(event.streamNo) ?? '') + event.text);
+        if (event.type === 'final') done.add(event.streamNo);
+        if (done.size === 3) return;
+      }
+    })();
+    const producers = await Promise.all([1, 2, 3].map(() => client.open({ channel: 'room' })));
+    await Promise.all(producers.map(async (producer, index) => {
+      for (const word of words) {
+        await producer.write(`${index}${word}`);
+        await producer.flush();
+      }
+      await producer.end();
+    }));
+    await following;
+    producers.forEach(({ streamNo }, index) => expect(seen.get(streamNo)).toBe(words.map((word) => `${index}${word}`).join('')));
+  } finally {
+    stop.abort();
+    way.stop();
+  }
+});
+
+test('[APPEND-10] a pace merges what is written within a tick; the first fragment goes at once', async () => {
+  const producer = await client.open({}, { intervalMs: 100 });
+  for (const word of words) await producer.write(word);
+  const verdict = await producer.end();
+  expect(verdict.sequence).toBeLessThan(5);
+  expect(await client.watch(producer.streamNo).text()).toBe(words.join(''));
+});
+
+test('JSON streams carry values, binary streams bytes, and large content is cut', async () => {
+  const values = [{ a: [1, 'x'] }, 'text', 5, null];
+  const json = await client.open({ contentType: 'application/json' });
+  for (const value of values) await json.write(value);
+  expect(await json.end()).toMatchObject({ status: 'ended', sequence: values.length });
+  expect(await client.watch(json.streamNo).text()).toBe(values.map((value) => `${JSON.stringify(value)}\n`).join(''));
+  const bytes = Buffer.alloc(1_000_000, Buffer.from('0123456789abcdef'));
+  const binary = await client.open({ contentType: 'application/octet-stream' });
+  await binary.write(bytes);
+  expect(await binary.end()).toMatchObject({ status: 'ended', sequence: 4, bytes: bytes.length });
+  expect(Buffer.from(await client.watch(binary.streamNo).bytes()).equals(bytes)).toBe(true);
+  await expect(binary.write({ not: 'bytes' })).rejects.toMatchObject({ code: 'BODY_INVALID' });
+});
+
+test('[APPEND-9] a surrogate pair cut by the writer arrives whole', async () => {
+  const producer = await client.open();
+  for (const unit of 'a🌊b'.split('')) await producer.write(unit);
+  await producer.end();
+  expect(await client.watch(producer.streamNo).text()).toBe('a🌊b');
+});
+
+test('a cancel fires the signal of a producer that is silent, and of one that writes', async () => {
+  const silent = await client.open({ leaseMs: 1500 });
+  const writing = await client.open();
+  await writing.write('x');
+  for (const { streamNo } of [silent, writing]) expect(await client.cancel(streamNo, 'enough')).toMatchObject({ status: 'cancelled' });
+  await new Promise((resolve) => silent.signal.addEventListener('abort', resolve));
+  expect(silent.signal.reason).toMatchObject({ code: 'STREAM_FINAL', details: { status: 'cancelled' } });
+  await expect(writing.write('y').then(() => writing.flush())).rejects.toMatchObject({ code: 'STREAM_FINAL' });
+  expect(writing.signal.aborted).toBe(true);
+  await expect(writing.end()).rejects.toMatchObject({ code: 'STREAM_FINAL' });
+});
+
+test('[APPEND-7] a silent producer keeps its lease; one that is gone does not', async () => {
+  const silent = await client.open({ leaseMs: 1000 });
+  const headers = { authorization: `Bearer ${system.apiKey}`, 'content-type': 'application/json' };
+  const gone = (await (await fetch(`${system.url}/v1/streams`, { method: 'POST', headers, body: '{"leaseMs":1000}' })).json()) as { streamNo: string };
+  for await (const event of client.watch(gone.streamNo)) if (event.type === 'lost') break;
+  expect((await client.state(silent.streamNo)).status).toBe('open');
+  await silent.abort('DONE');
+});
+
+test('[APPEND-8] [APPEND-12] a lost producer is continued by a retry, and the old one is out', async () => {
+  const first = await client.open();
+  await first.write('kept ');
+  await first.flush();
+  const second = await client.retry(first.streamNo, { reason: 'restart' });
+  expect(second.epoch).toBe(2);
+  await first.write('STALE');
+  await expect(first.flush()).rejects.toMatchObject({ code: 'STALE_EPOCH' });
+  await second.write('and continued');
+  await second.end();
+  expect(await client.watch(first.streamNo).text()).toBe('kept and continued');
+  expect((await client.state(first.streamNo)).attempts).toHaveLength(2);
+});
+
+test.each(TRANSPORTS)('a retry that starts over rewinds readers, over %s', async (transport) => {
+  const first = await client.open();
+  const reading = collect(client.watch(first.streamNo, { transport }));
+  const text = client.watch(first.streamNo, { transport }).text();
+  await first.write('wrong');
+  await first.flush();
+  for await (const event of client.watch(first.streamNo)) if (event.type === 'fragment') break;
+  const second = await client.retry(first.streamNo, { keep: 'none' });
+  await second.write('right');
+  await second.end();
+  expect(await text).toBe('right');
+  expect((await reading).at(-1)).toMatchObject({ type: 'final', epoch: 2 });
+});
+
+test('[APPEND-11] an open with the same key is the same stream', async () => {
+  const idempotencyKey = crypto.randomUUID();
+  const [first, second] = [await client.open({}, { idempotencyKey }), await client.open({}, { idempotencyKey })];
+  expect(second.streamNo).toBe(first.streamNo);
+  for (const producer of [first, second]) await producer.abort('TEST');
+});
+
+test('[WATCH-2] watching goes on after a cursor, and after the final one there is nothing', async () => {
+  const producer = await client.open();
+  for (const word of ['a', 'b', 'c']) await producer.write(word);
+  await producer.end();
+  expect(await client.watch(producer.streamNo, { from: '1.1' }).text()).toBe('bc');
+  expect(await collect(client.watch(producer.streamNo, { from: '1.3.f' }))).toEqual([]);
+  await expect(client.watch(producer.streamNo, { from: 'x' }).text()).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
+});
+
+test('a stream that failed is no text, and its code is told', async () => {
+  const producer = await client.open();
+  await producer.write('half');
+  await producer.abort('MODEL_GONE', 'the model went away');
+  await expect(client.watch(producer.streamNo).text()).rejects.toMatchObject({ code: 'STREAM_FINAL', message: expect.stringContaining('MODEL_GONE') });
+});
+
+test.each(TRANSPORTS)('errors keep their codes over %s', async (transport) => {
+  await expect(client.watch('made-up', { transport }).text()).rejects.toMatchObject({ code: 'STREAM_NO_NOT_ISSUED' });
+  const stranger = rivulet({ url: system.url, token: 'rk_dev_wrong' });
+  await expect(stranger.watch('made-up', { transport }).text()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+});
+
+test('a signal ends watching', async () => {
+  const producer = await client.open();
+  const stop = new AbortController();
+  const watching = collect(client.watch(producer.streamNo, { signal: stop.signal }));
+  stop.abort(new Error('left'));
+  await expect(watching).rejects.toThrow('left');
+  await producer.abort('TEST');
+});
