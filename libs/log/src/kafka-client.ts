@@ -38,6 +38,7 @@ export class KafkaClient {
   readonly kafka: Kafka;
   readonly requestTimeoutMs: number;
   private readonly sockets = new Set<Socket>();
+  private isClosed = false;
 
   constructor(options: KafkaClientOptions, readonly name: string) {
     patchRequestQueue();
@@ -57,13 +58,22 @@ export class KafkaClient {
       retry: RETRY,
       logLevel: logLevel.INFO,
       logCreator: () => (entry) => passOn(entry, options.logger),
-      socketFactory: (args) => this.track(socketFactory(args)),
+      socketFactory: (args) => {
+        if (this.isClosed) throw new Error('The client is closed.');
+        return this.track(socketFactory(args));
+      },
     });
   }
 
   /** Cuts all sockets: kafkajs keeps writing to one that hangs for as long as TCP does (kafkajs #919, #1783). Requests on them reject. */
   dropConnections(reason: string): void {
     for (const socket of this.sockets) socket.destroy(new Error(reason));
+  }
+
+  /** Cuts all sockets and refuses new ones: retries of kafkajs that are still under way would open some again. */
+  close(): void {
+    this.isClosed = true;
+    this.dropConnections('The client is closed.');
   }
 
   /** @returns kafkajs's own view of the cluster, which only an assigner is given; nothing of the consumer around it is used */

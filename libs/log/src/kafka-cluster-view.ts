@@ -79,6 +79,6 @@ export class KafkaClusterView {
   /** Bounded: kafkajs waits for pending requests, also those a hanging broker will never answer (kafkajs #918). */
   async close(): Promise<void> {
     await withDeadline(this.cluster.disconnect(), DISCONNECT_MS_MAX, 'Disconnecting').catch(() => undefined);
-    this.client.dropConnections('closed');
+    this.client.close();
   }
 }

@@ -1,3 +1,4 @@
+import { KafkaJSAggregateError } from 'kafkajs';
 import type { Admin } from 'kafkajs';
 import { StreamError } from '@rivulet/protocol';
 import { withDeadline } from './deadline';
@@ -25,6 +26,7 @@ export interface KafkaLogOptions extends KafkaClientOptions {
 const READ_DEADLINE_MS = 10_000;
 const CHECK_MS_MAX = 3000;
 const ADMIN_MS_MAX = 60_000;
+const ADMIN_RETRY_MS = 200;
 
 /** Opens nothing yet: each part connects when it is first used, so a process can start while Kafka is away and say so by readiness. */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
@@ -105,7 +107,7 @@ class KafkaLog implements Log {
     await this.reads.close();
     const admin = await this.admin?.catch(() => null);
     if (admin) await withDeadline(admin.disconnect(), CHECK_MS_MAX, 'Disconnecting').catch(() => undefined);
-    this.adminClient.dropConnections('closed');
+    this.adminClient.close();
   }
 
   private client(name: string): KafkaClient {
@@ -113,11 +115,19 @@ class KafkaLog implements Log {
   }
 
   private async administer<T>(deadlineMs: number, work: (admin: Admin) => Promise<T>): Promise<T> {
-    try {
-      return await withDeadline(this.openAdmin().then(work), deadlineMs, 'Kafka');
-    } catch (cause) {
-      this.adminClient.dropConnections('An administrative request failed.');
-      throw new StreamError('LOG_UNAVAILABLE', { detail: messageOf(cause), retryAfterMs: 1000 }, { cause });
+    const deadlineAt = performance.now() + deadlineMs;
+    for (;;) {
+      try {
+        return await withDeadline(this.openAdmin().then(work), Math.max(1, deadlineAt - performance.now()), 'Kafka');
+      } catch (cause) {
+        const isOver = performance.now() + ADMIN_RETRY_MS >= deadlineAt;
+        if (isOver) this.adminClient.dropConnections('An administrative request took too long.');
+        // A list of what is wrong with each topic is Kafka's answer, not trouble on the way to it.
+        if (isOver || cause instanceof KafkaJSAggregateError) {
+          throw new StreamError('LOG_UNAVAILABLE', { detail: reasonOf(cause), retryAfterMs: 1000 }, { cause });
+        }
+        await new Promise((resolve) => setTimeout(resolve, ADMIN_RETRY_MS));
+      }
     }
   }
 
@@ -134,4 +144,7 @@ class KafkaLog implements Log {
   }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+function reasonOf(error: unknown): string {
+  if (error instanceof KafkaJSAggregateError) return error.errors.map(reasonOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}

@@ -66,12 +66,13 @@ export class KafkaMembership implements Membership {
     if (this.restart) clearTimeout(this.restart);
     this.revokeAll();
     await this.stop();
+    this.client.close();
   }
 
   /** Joins, and resolves with the first assignment. */
   private run(): Promise<void> {
     const { groupId, topic, sessionTimeoutMs, heartbeatMs } = this.options;
-    const consumer = this.client.kafka.consumer({
+    const consumer: Consumer = this.client.kafka.consumer({
       groupId,
       sessionTimeout: sessionTimeoutMs,
       // How long a rebalance waits for members to rejoin; the fetch below answers well within it.
@@ -82,7 +83,11 @@ export class KafkaMembership implements Membership {
       allowAutoTopicCreation: false,
       partitionAssigners: [this.assigner()],
       // Not more: only a rejoin looks for the coordinator anew, a patient member would be a zombie [KAFKA-12].
-      retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 1000, factor: 0.2, multiplier: 2 },
+      retry: {
+        retries: 8, initialRetryTime: 100, maxRetryTime: 1000, factor: 0.2, multiplier: 2,
+        // After a bounded leave, what is left of it must not come back.
+        restartOnFailure: async () => !this.hasLeft && this.consumer === consumer,
+      },
     });
     this.consumer = consumer;
     consumer.on('consumer.network.request_timeout', () => this.client.dropConnections('A request timed out.'));

@@ -39,7 +39,7 @@ export class KafkaProducer {
   async close(): Promise<void> {
     // Bounded: kafkajs waits for answers a hanging broker will never give (kafkajs #918).
     await withDeadline(this.producer.disconnect(), DISCONNECT_MS_MAX, 'Disconnecting').catch(() => undefined);
-    this.client.dropConnections('closed');
+    this.client.close();
   }
 
   private async send(topic: string, batches: ReadonlyMap<number, readonly RecordToAppend[]>): Promise<Map<number, number>> {

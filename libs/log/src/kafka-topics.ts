@@ -9,23 +9,22 @@ import type { TopicSpec } from './log';
  * @returns what was created
  */
 export async function createTopics(admin: Admin, specs: TopicSpec[], logger?: KafkaLogger): Promise<TopicSpec[]> {
-  const existing = new Set(await admin.listTopics());
-  const missing = specs.filter((spec) => !existing.has(spec.topic));
-  if (missing.length > 0) {
-    await admin.createTopics({
+  const created: TopicSpec[] = [];
+  // One by one, and without a list of what exists: kafkajs rejects that list while any topic of the cluster is being created or deleted.
+  for (const spec of specs) {
+    const { topic, partitions } = spec;
+    const configEntries = Object.entries(spec.settings).map(([name, value]) => ({ name, value }));
+    const isNew = await admin.createTopics({
       waitForLeaders: true,
       timeout: 10_000,
-      topics: missing.map((spec) => ({
-        topic: spec.topic,
-        numPartitions: spec.partitions,
-        replicationFactor: spec.replication,
-        configEntries: Object.entries(spec.settings).map(([name, value]) => ({ name, value })),
-      })),
+      topics: [{ topic, numPartitions: partitions, replicationFactor: spec.replication, configEntries }],
     });
-    for (const { topic, partitions } of missing) logger?.info({ topic, partitions }, 'topic created');
+    if (!isNew) continue;
+    created.push(spec);
+    logger?.info({ topic, partitions }, 'topic created');
   }
-  await warnOfDifferences(admin, specs.filter((spec) => existing.has(spec.topic)), logger);
-  return missing;
+  await warnOfDifferences(admin, specs.filter((spec) => !created.includes(spec)), logger);
+  return created;
 }
 
 async function warnOfDifferences(admin: Admin, specs: TopicSpec[], logger?: KafkaLogger): Promise<void> {

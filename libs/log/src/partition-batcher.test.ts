@@ -142,6 +142,27 @@ test('[KAFKA-20] a request that hangs is LOG_UNAVAILABLE at the deadline, and no
   await expect(later).resolves.toEqual({ offset: 1 });
 });
 
+test('[APPEND-2] what waits behind a batch that was given up fails with it, so that nothing stands in the log without what was before it', async () => {
+  const { batcher, next, requests } = open({ deadlineMs: 100, batchEntriesMax: 1 });
+  const first = batcher.append(0, 'a', 1).catch(codeOf);
+  const request = await next();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  // Its own deadline is later than that of the batch before it.
+  const behind = batcher.append(0, 'b', 1).catch(codeOf);
+  const elsewhere = batcher.append(1, 'c', 1);
+  (await next()).answer();
+  await elsewhere;
+  expect(await first).toBe('LOG_UNAVAILABLE');
+  expect(await behind).toBe('LOG_UNAVAILABLE');
+  request.refuse(new Error('timed out'));
+  const resent = batcher.append(0, 'a', 1);
+  const after = await next();
+  expect(after.sent.get(0)).toEqual(['a']);
+  after.answer();
+  await resent;
+  expect(requests).toHaveLength(3);
+});
+
 test('[KAFKA-5] a batch Kafka refuses for good is rejected at once and does not take its neighbours along', async () => {
   const { batcher, next } = open();
   const good = batcher.append(0, 'good', 1);
