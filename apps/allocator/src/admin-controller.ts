@@ -3,10 +3,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StreamError } from '@rivulet/protocol';
 import type { AdminStream, AdminStreamPage, CancelBody, VerdictReply } from '@rivulet/protocol';
 import { Auth, credentialsOf } from '@rivulet/service';
-import type { Principal, Scope } from '@rivulet/service';
+import type { Frame, Principal, Scope } from '@rivulet/service';
 import { Allocator } from './allocator';
 import { StreamList } from './stream-list';
 import type { ListQuery } from './stream-list';
+import { FRAME } from './tokens';
 
 /** The admin API. Streams are read and cancelled here, never written. */
 @Controller('v1/admin/streams')
@@ -15,6 +16,7 @@ export class AdminController {
     @Inject(Auth) private readonly auth: Auth,
     @Inject(StreamList) private readonly list: StreamList,
     @Inject(Allocator) private readonly allocator: Allocator,
+    @Inject(FRAME) private readonly frame: Frame,
   ) {}
 
   @Get()
@@ -37,6 +39,7 @@ export class AdminController {
     const principal = await this.admit(request, 'admin');
     const verdict = await this.allocator.cancel({ streamNo: no, by: principal.id, reason: reasonOf(body) });
     if (verdict.status === 'PENDING') reply.code(202);
+    this.frame.logger.info({ requestId: request.id, streamNo: no, by: principal.id, status: verdict.status }, 'cancelled by an operator');
     return verdict;
   }
 

@@ -24,7 +24,12 @@ interface AllocatorParts {
   writer: RecordWriter;
   waits: VerdictWaits;
   verdictMsMax: number;
+  /** Told of every call when it is answered. */
+  onAnswered: (answered: Answered) => void;
 }
+
+/** `outcome`: `ok`, or the code of the refusal. */
+export interface Answered { call: 'open' | 'retry' | 'cancel'; streamNo: string | undefined; outcome: string }
 
 /** A retry whose record is durable but not decided: asking again must not write another one [APPEND-8]. */
 interface PendingRetry { epoch: number; offset: number | null }
@@ -41,14 +46,27 @@ export class Allocator {
   constructor(private readonly parts: AllocatorParts) {}
 
   open(asked: OpenAsked): Promise<OpenedStream> {
-    return this.parts.opener.open(asked);
+    return this.told('open', undefined, this.parts.opener.open(asked));
   }
 
   /**
    * [APPEND-8] Starts the next attempt and answers once the log has decided whose it is.
    * @throws StreamError RETRY_CONFLICT, STREAM_FINAL, ATTEMPTS_EXHAUSTED, EPOCH_UNKNOWN, RETRY_PENDING, STREAM_NOT_FOUND, STREAM_GONE
    */
-  async retry(asked: RetryAsked): Promise<RetriedStream> {
+  retry(asked: RetryAsked): Promise<RetriedStream> {
+    return this.told('retry', asked.streamNo, this.startAttempt(asked));
+  }
+
+  /**
+   * [JUDGE-9] Ends a stream that is not final. Repeating it with the same reason answers the same [APPEND-4].
+   * @returns status PENDING when the verdict was not known in time
+   * @throws StreamError STREAM_FINAL, STREAM_NOT_FOUND, STREAM_GONE
+   */
+  cancel(asked: CancelAsked): Promise<VerdictReply> {
+    return this.told('cancel', asked.streamNo, this.endByCancel(asked));
+  }
+
+  private async startAttempt(asked: RetryAsked): Promise<RetriedStream> {
     const { waits, verdictMsMax } = this.parts;
     const { partition } = this.parts.streamNos.verify(asked.streamNo);
     if (asked.attemptId === '' || asked.attemptId.length > TEXT_MAX) {
@@ -73,12 +91,7 @@ export class Allocator {
     return this.retried(answer, key);
   }
 
-  /**
-   * [JUDGE-9] Ends a stream that is not final. Repeating it with the same reason answers the same [APPEND-4].
-   * @returns status PENDING when the verdict was not known in time
-   * @throws StreamError STREAM_FINAL, STREAM_NOT_FOUND, STREAM_GONE
-   */
-  async cancel(asked: CancelAsked): Promise<VerdictReply> {
+  private async endByCancel(asked: CancelAsked): Promise<VerdictReply> {
     const { waits, verdictMsMax, writer } = this.parts;
     const { streamNo } = asked;
     const reason = asked.reason.slice(0, TEXT_MAX);
@@ -92,6 +105,17 @@ export class Allocator {
       (known) => (isFinalStatus(known.status) || verdictAt(known, offset) ? known : undefined));
     if (!final) return { ...replyOf(stream), status: 'PENDING' };
     return cancelledReply(final, reason);
+  }
+
+  private async told<R extends { streamNo: string }>(call: Answered['call'], streamNo: string | undefined, answer: Promise<R>): Promise<R> {
+    try {
+      const reply = await answer;
+      this.parts.onAnswered({ call, streamNo: reply.streamNo, outcome: 'ok' });
+      return reply;
+    } catch (error) {
+      this.parts.onAnswered({ call, streamNo, outcome: error instanceof StreamError ? error.code : 'INTERNAL' });
+      throw error;
+    }
   }
 
   private async unknown(asked: RetryAsked): Promise<StreamError> {

@@ -33,7 +33,15 @@ export function buildAllocator(frame: Frame, log: Log, config: AllocatorConfig, 
   const waits = new VerdictWaits(entries, config.waitsMax);
   const placement = new Placement({ ...config, loadOf: (partition) => entries.load.of(partition) });
   const opener = new Opener({ config, auth, streamNos, entries, placement, writer, now });
-  const allocator = new Allocator({ opener, auth, streamNos, writer, waits, verdictMsMax: config.verdictMsMax });
+  const calls = metrics.counter('allocator_calls_total', 'Calls by outcome: ok, or the code of the refusal.', ['call', 'outcome']);
+  const allocator = new Allocator({
+    opener, auth, streamNos, writer, waits, verdictMsMax: config.verdictMsMax,
+    onAnswered: ({ call, streamNo, outcome }) => {
+      calls.inc({ call, outcome });
+      // An attempt or a cancel is an event in the life of a stream that somebody will ask about; opens are many, and in the log anyway.
+      logger[call === 'open' ? 'debug' : 'info']({ call, streamNo, outcome }, 'allocator answered');
+    },
+  });
 
   metrics.gauge('allocator_streams', 'Streams known to the allocator.', [], (gauge) => gauge.set(entries.size));
   metrics.gauge('allocator_streams_whole', 'Streams kept whole for the list.', [], (gauge) => gauge.set(entries.wholeCount));
