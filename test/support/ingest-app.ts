@@ -41,7 +41,8 @@ export async function startIngest(settings: Record<string, string> = {}): Promis
   const { allocator, ready } = buildAllocator(frame, log, allocatorConfig);
   await ready;
   const port = {
-    open: allocator.open.bind(allocator), retry: allocator.retry.bind(allocator), cancel: allocator.cancel.bind(allocator), whyNotReady: () => null,
+    open: allocator.open.bind(allocator), retry: allocator.retry.bind(allocator), cancel: allocator.cancel.bind(allocator),
+    whyNotReady: () => null,
   };
   const app = await createApp(IngestModule.with({ frame, log, config, allocator: port }), frame, { host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;

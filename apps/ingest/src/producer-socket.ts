@@ -28,6 +28,8 @@ const UNREAD_BYTES_MAX = 256 * 1024;
 const UNREAD_BYTES_CUT = 4 * 1024 * 1024;
 const PINGS_MISSED_MAX = 3;
 const GOING_AWAY = 1001;
+/** A peer that does not answer a close is cut off, so that it does not hold up a drain. */
+const CLOSE_MS_MAX = 1000;
 
 /**
  * `WS /v1/streams/ws`: many streams on one socket. Frames are taken in their order; while one has to wait (a credential, a full window)
@@ -312,6 +314,7 @@ export class ProducerSocket {
     this.problem(reason);
     const isDrain = reason instanceof StreamError && reason.code === 'NOT_READY';
     this.ws.close(isDrain || !(reason instanceof StreamError) ? GOING_AWAY : reason.row.close, reason instanceof StreamError ? reason.code : '');
+    setTimeout(() => this.ws.terminate(), CLOSE_MS_MAX).unref();
   }
 
   private close(): void {

@@ -225,6 +225,7 @@ export class PartitionBatcher<T> implements Appender<T> {
     if (batch.isRejected) return this.finish(lane);
     if (performance.now() >= batch.deadlineAt) {
       this.rejectBatch(lane, cause);
+      this.rejectQueue(lane);
       return this.finish(lane);
     }
     const backoffMs = Math.min((this.options.backoffMs ?? 50) * 2 ** (batch.failures - 1), this.options.backoffMsMax ?? 1000);
@@ -251,6 +252,17 @@ export class PartitionBatcher<T> implements Appender<T> {
     for (const waiting of batch.entries) waiting.reject(this.unavailable(lane, cause));
   }
 
+  /**
+   * What waits behind a batch that was given up fails with it [APPEND-2]: were it sent, it would stand in the log without what was before
+   * it, and a long run of it would fail its stream (GAP_TOO_LARGE) before the resend can close the hole.
+   */
+  private rejectQueue(lane: Lane<T>): void {
+    for (const waiting of lane.queue.splice(0)) {
+      lane.queuedBytes -= waiting.bytes;
+      waiting.reject(this.unavailable(lane, null));
+    }
+  }
+
   private unavailable(lane: Lane<T>, cause: unknown): StreamError {
     return new StreamError('LOG_UNAVAILABLE', { partition: lane.partition, retryAfterMs: RETRY_AFTER_MS }, { cause });
   }
@@ -268,8 +280,10 @@ export class PartitionBatcher<T> implements Appender<T> {
     let next = Infinity;
     for (const lane of this.lanes.values()) {
       if (lane.batch && !lane.batch.isRejected) {
-        if (lane.batch.deadlineAt <= now) this.rejectBatch(lane, null);
-        else next = Math.min(next, lane.batch.deadlineAt);
+        if (lane.batch.deadlineAt <= now) {
+          this.rejectBatch(lane, null);
+          this.rejectQueue(lane);
+        } else next = Math.min(next, lane.batch.deadlineAt);
       }
       const late = lane.queue.findIndex((waiting) => waiting.deadlineAt > now);
       for (const waiting of lane.queue.splice(0, late === -1 ? lane.queue.length : late)) {

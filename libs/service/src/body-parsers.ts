@@ -18,15 +18,39 @@ interface StreamingRoute { streamBody?: boolean }
  */
 export function addBodyParsers(fastify: FastifyInstance, limits: BodyLimits): void {
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser(['application/octet-stream', 'application/x-ndjson'], (request: FastifyRequest, payload: IncomingMessage) => Promise.resolve(decoded(request, payload)));
-  fastify.addContentTypeParser('application/json', (request, payload, done) => {
-    if (isStreaming(request)) done(null, decoded(request, payload));
-    else readJson(decoded(request, payload), limits).then((body) => done(null, body), (error: Error) => done(error));
+  // Fastify's own parsing makes and binds an AsyncResource per request, for AsyncLocalStorage, which nothing here uses: an eighth of all
+  // the CPU of a short POST. So to Fastify these methods have no body, and the hook below reads it.
+  for (const method of METHODS_WITH_BODY) fastify.addHttpMethod(method, { hasBody: false, overrideExisting: true });
+  fastify.addHook('preValidation', (request, _reply, done) => {
+    const { raw } = request;
+    if (!METHODS_WITH_BODY.includes(raw.method ?? '') || isWithoutBody(raw)) return done();
+    try {
+      takeBody(request, limits, done);
+    } catch (error) {
+      done(error as Error);
+    }
   });
-  fastify.addContentTypeParser('*', (request, payload, done) => {
-    if (isStreaming(request)) done(null, decoded(request, payload));
-    else done(new StreamError('CONTENT_TYPE_UNSUPPORTED', { contentType: request.headers['content-type'] ?? '' }));
-  });
+}
+
+const METHODS_WITH_BODY: readonly string[] = ['POST', 'PUT', 'PATCH', 'DELETE'];
+
+function takeBody(request: FastifyRequest, limits: BodyLimits, done: (error?: Error) => void): void {
+  const { raw } = request;
+  const type = (raw.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
+  if (isStreaming(request) || type === 'application/octet-stream' || type === 'application/x-ndjson') {
+    request.body = decoded(request, raw);
+    done();
+  } else if (type === 'application/json') {
+    readJson(decoded(request, raw), limits).then((body) => {
+      request.body = body;
+      done();
+    }, done);
+  } else done(new StreamError('CONTENT_TYPE_UNSUPPORTED', { contentType: raw.headers['content-type'] ?? '' }));
+}
+
+function isWithoutBody({ headers }: IncomingMessage): boolean {
+  const length = headers['content-length'];
+  return headers['transfer-encoding'] === undefined && (length === undefined || length === '0');
 }
 
 const isStreaming = (request: FastifyRequest): boolean => (request.routeOptions.config as StreamingRoute).streamBody === true;
