@@ -75,8 +75,9 @@ async function forward(request, response, upstream, attempt = 1) {
   });
 }
 
-// A pipe is answered before its first byte comes. A body whose length is known follows its head anyway: one write for both.
-proxy.on('proxyReq', (outgoing, request) => { if (request.headers['transfer-encoding']) outgoing.flushHeaders(); });
+// A pipe is answered before its first byte comes. Elsewhere a body whose length is known follows its head anyway: one write for both.
+const isAnsweredEarly = (request) => request.headers['transfer-encoding'] || pathOf(request) === '/v1/pipe';
+proxy.on('proxyReq', (outgoing, request) => { if (isAnsweredEarly(request)) outgoing.flushHeaders(); });
 proxy.on('proxyRes', (answer, _, response) => {
   // A service that breaks off in the middle says that the content is not whole; the reader must see the same, not wait for ever.
   answer.once('close', () => { if (!answer.complete) response.destroy(); });
