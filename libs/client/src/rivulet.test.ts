@@ -92,7 +92,7 @@ test('[APPEND-3] [WATCH-1] through connections that break all the time nothing i
 });
 
 test('a channel is followed through connections that break', async () => {
-  const way = await brittleWay(100);
+  const way = await brittleWay(300);
   const stop = new AbortController();
   try {
     const seen = new Map<string, string>();
