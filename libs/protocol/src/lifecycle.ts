@@ -29,10 +29,11 @@ export interface LifecycleValue {
 
 /** Value of the key `#owner` in each lifecycle partition. */
 export interface OwnerValue {
+  /** The claim in it is -1 in the record that is the claim: its own offset. */
   version: Version;
   instance: string;
   address: string;
   replayFrom: number;
-  /** Cluster id + ':' + broker timestamp of the record at replayFrom, or '' when unknown [OWN-5]. */
+  /** By what a later owner knows the log again [OWN-5]: cluster id + ':' + offset + ':' + broker timestamp of the last record folded; '' unknown. */
   logId: string;
 }
