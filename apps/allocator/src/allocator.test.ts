@@ -211,6 +211,16 @@ test('an epoch nobody started is EPOCH_UNKNOWN, a stream nobody opened STREAM_NO
   expect(await codeOf(system.list.one('a'.repeat(32)))).toBe('STREAM_NO_NOT_ISSUED');
 });
 
+test('[APPEND-8] a stream whose owner has not shown it yet is pending, not unknown', async () => {
+  const system = await start({ RIVULET_ALLOCATOR_VERDICT_MS_MAX: '100' });
+  system.fold.pause();
+  const { streamNo } = await open(system);
+  expect(await codeOf(retry(system, streamNo, 'second', 1))).toBe('RETRY_PENDING');
+  expect(await system.allocator.cancel({ streamNo, by: 'ops', reason: 'enough' })).toMatchObject({ streamNo, status: 'PENDING' });
+  system.fold.resume();
+  expect(await codeOf(retry(system, streamNo, 'second', 1))).toBe('STREAM_FINAL');
+});
+
 test('[APPEND-1] [APPEND-4] a cancel answers with the verdict, and again the same for the same reason', async () => {
   const system = await start();
   const { streamNo } = await open(system);

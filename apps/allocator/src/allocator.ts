@@ -24,6 +24,7 @@ interface AllocatorParts {
   writer: RecordWriter;
   waits: VerdictWaits;
   verdictMsMax: number;
+  now: () => number;
   /** Told of every call when it is answered. */
   onAnswered: (answered: Answered) => void;
 }
@@ -35,6 +36,8 @@ export interface Answered { call: 'open' | 'retry' | 'cancel'; streamNo: string 
 interface PendingRetry { epoch: number; offset: number | null }
 const PENDING_MAX = 10_000;
 const TEXT_MAX = 512;
+/** An outage of the owner, and the hour by which the time in an idempotent streamNo may be off. */
+const OPENING_MS_MAX = 2 * 3_600_000;
 
 /**
  * What the others ask of the control plane. It decides nothing about a stream: it writes what is asked into the log and
@@ -98,12 +101,12 @@ export class Allocator {
     const { partition } = this.parts.streamNos.verify(streamNo);
     const deadline = performance.now() + verdictMsMax;
     const stream = await waits.until(streamNo, verdictMsMax, (known) => known);
-    if (!stream) throw new StreamError('STREAM_NOT_FOUND', { streamNo });
-    if (isFinalStatus(stream.status)) return cancelledReply(stream, reason);
+    if (!stream && !this.mayBeOpening(streamNo)) throw new StreamError('STREAM_NOT_FOUND', { streamNo });
+    if (stream && isFinalStatus(stream.status)) return cancelledReply(stream, reason);
     const offset = await writer.write(streamNo, partition, { kind: 'cancel', by: asked.by.slice(0, TEXT_MAX), reason });
     const final = await waits.until(streamNo, Math.max(0, deadline - performance.now()),
       (known) => (isFinalStatus(known.status) || verdictAt(known, offset) ? known : undefined));
-    if (!final) return { ...replyOf(stream), status: 'PENDING' };
+    if (!final) return { ...(stream ? replyOf(stream) : { streamNo, sequence: 0, bytes: 0, checksum: 0 }), status: 'PENDING' };
     return cancelledReply(final, reason);
   }
 
@@ -120,9 +123,16 @@ export class Allocator {
 
   private async unknown(asked: RetryAsked): Promise<StreamError> {
     const known = await this.parts.waits.until(asked.streamNo, 0, (stream) => stream);
-    return known
-      ? new StreamError('EPOCH_UNKNOWN', { streamNo: asked.streamNo, epoch: asked.epoch, currentEpoch: known.epoch })
-      : new StreamError('STREAM_NOT_FOUND', { streamNo: asked.streamNo });
+    const { streamNo, epoch, attemptId } = asked;
+    if (known) return new StreamError('EPOCH_UNKNOWN', { streamNo, epoch, currentEpoch: known.epoch });
+    return this.mayBeOpening(streamNo)
+      ? new StreamError('RETRY_PENDING', { streamNo, attemptId, retryAfterMs: 1_000 })
+      : new StreamError('STREAM_NOT_FOUND', { streamNo });
+  }
+
+  /** Opened so lately that the owner may only not have shown it yet: telling its producer to stop would lose the stream. */
+  private mayBeOpening(streamNo: string): boolean {
+    return this.parts.streamNos.verify(streamNo).time > this.parts.now() - OPENING_MS_MAX;
   }
 
   private remember(key: string, retry: PendingRetry): void {

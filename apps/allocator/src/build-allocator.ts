@@ -35,7 +35,7 @@ export function buildAllocator(frame: Frame, log: Log, config: AllocatorConfig, 
   const opener = new Opener({ config, auth, streamNos, entries, placement, writer, now });
   const calls = metrics.counter('allocator_calls_total', 'Calls by outcome: ok, or the code of the refusal.', ['call', 'outcome']);
   const allocator = new Allocator({
-    opener, auth, streamNos, writer, waits, verdictMsMax: config.verdictMsMax,
+    opener, auth, streamNos, writer, waits, verdictMsMax: config.verdictMsMax, now,
     onAnswered: ({ call, streamNo, outcome }) => {
       calls.inc({ call, outcome });
       // An attempt or a cancel is an event in the life of a stream that somebody will ask about; opens are many, and in the log anyway.

@@ -73,8 +73,8 @@ test('secrets come from files too, and are never printed, in problems neither', 
     expect(printed).toContain('RIVULET_TOKEN_KEYS=[redacted, 2]');
     expect(problemsOf({ RIVULET_SERVICE_TOKEN_FILE: file })[0]).toContain('keep one');
     expect(problemsOf({ RIVULET_SERVICE_TOKEN: '', RIVULET_SERVICE_TOKEN_FILE: join(folder, 'none') })[0]).toContain('ENOENT');
-    for (const env of [{ RIVULET_SERVICE_TOKEN: 'p4ss' }, { RIVULET_API_KEYS: 'p4ss:x' }, { RIVULET_TOKEN_KEYS: 'p4ss' }]) {
-      expect(problemsOf(env).join()).not.toContain('p4ss');
+    for (const [name, value] of [['RIVULET_SERVICE_TOKEN', 'p4ss'], ['RIVULET_API_KEYS', 'p4ss:x'], ['RIVULET_TOKEN_KEYS', 'p4ss']] as const) {
+      expect(problemsOf({ [name]: value }).join()).not.toContain('p4ss');
     }
   } finally {
     rmSync(folder, { recursive: true });
