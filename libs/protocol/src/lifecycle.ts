@@ -34,6 +34,9 @@ export interface OwnerValue {
   instance: string;
   address: string;
   replayFrom: number;
-  /** By what a later owner knows the log again [OWN-5]: cluster id + ':' + offset + ':' + broker timestamp of the last record folded; '' unknown. */
+  /**
+   * By what a later owner knows the log again [OWN-5]: cluster id + ':' + offset + ':' + broker timestamp of the last record folded,
+   * or '' when unknown.
+   */
   logId: string;
 }
