@@ -32,14 +32,20 @@ export async function bareKafkajs(brokers, { topic, partitions, onValue }) {
   const next = new Array(partitions).fill(0);
   const loop = (async () => {
     const all = Array.from({ length: partitions }, (_, partition) => partition);
-    const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, all));
-    const broker = await cluster.findBroker({ nodeId });
+    let broker;
     while (!isClosed) {
-      const { responses } = await broker.fetch({
+      if (!broker) {
+        await cluster.refreshMetadata();
+        const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, all));
+        broker = await cluster.findBroker({ nodeId });
+      }
+      const answer = await broker.fetch({
         maxWaitTime: 250, minBytes: 1, maxBytes: 8 << 20, isolationLevel: 1,
         topics: [{ topic, partitions: all.map((partition) => ({ partition, fetchOffset: String(next[partition]), maxBytes: 1 << 20 })) }],
-      });
-      for (const { partition, messages } of responses[0]?.partitions ?? []) {
+      }).catch((error) => { if (!error.retriable) throw error; broker = undefined; });
+      // A topic that was just made answers NOT_LEADER for a moment, although its creation waited for leaders.
+      if (!answer) { await new Promise((resolve) => setTimeout(resolve, 50)); continue; }
+      for (const { partition, messages } of answer.responses[0]?.partitions ?? []) {
         for (const message of messages) {
           if (Number(message.offset) < next[partition]) continue;
           next[partition] = Number(message.offset) + 1;

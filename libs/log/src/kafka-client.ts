@@ -120,8 +120,12 @@ function registerCodecs(): void {
   });
 }
 
-/** What kafkajs logs as an error although it is how a group or a restart looks; ours are logged where they are decided [KAFKA-23]. */
+/**
+ * What kafkajs logs as an error although it is how a group, a restart or an outage looks [KAFKA-23]. Ours are logged where they are decided:
+ * one line for each thing that did not work, not one for each attempt of each connection.
+ */
 const ROUTINE = [
+  'Connection error', 'Connection timeout', 'Failed to connect', 'Failed to send messages', 'Response Produce',
   'rebalancing', 'Response Heartbeat', 'Response JoinGroup', 'Response SyncGroup', 'coordinator is loading', 'coordinator is not',
   'not the coordinator', 'Response Metadata', 'Response ListOffsets', 'Response Fetch', 'Response CreateTopics', 'Consumer has joined the group',
   'Pausing fetching', 'Starting', 'Stopped', 'consumer not running',
