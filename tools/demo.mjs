@@ -23,6 +23,8 @@ if (options.help) {
 
 const ANSWER_MS = Number(options.seconds) * 1000;
 const INTERVAL_MS = Number(options.interval);
+/** Its own topics, the same each time: a demo leaves nothing more behind in a Kafka that is not ours. */
+const TOPIC_PREFIX = 'rivulet-demo';
 const DROP_MS = 2000;
 const SLOW_MS = 400;
 const GIVE_UP_MS = ANSWER_MS + 120_000;
@@ -190,7 +192,7 @@ console.log(`Kafka: ${kafka.what}`);
 const { startSystem } = createRequire(import.meta.url)('./system.cjs');
 let system;
 try {
-  system = await step('Starting allocator, ingest, fanout and the proxy', () => startSystem({ brokers: kafka.brokers, proxy: true }));
+  system = await step('Starting allocator, ingest, fanout and the proxy', () => startSystem({ brokers: kafka.brokers, proxy: true, prefix: TOPIC_PREFIX }));
   const isRight = await demo(system);
   console.log(isRight ? '\nOK: every session saw exactly what was sent.' : '\nFAIL: see above.');
   process.exitCode = isRight ? 0 : 1;
