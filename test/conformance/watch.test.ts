@@ -69,7 +69,7 @@ test('[WATCH-2] a cursor of an epoch that was kept goes on, one of an epoch that
   expect(textOf(seen, 2)).toBe('new');
 });
 
-test('[WATCH-2] a cursor ahead of the log is not silently taken', async () => {
+test('[WATCH-2] [LINK-2] a cursor ahead of the log is not silently taken', async () => {
   const stream = await raw.open();
   await raw.append(stream, { seq: 1, data: 'a' });
   const answer = await raw.call('GET', `${events(stream.streamNo)}?from=1.99`);
