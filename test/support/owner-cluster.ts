@@ -5,6 +5,7 @@ import type { LifecycleValue, LogRecord, StreamState, TopicNames } from '@rivule
 import { MemoryLog, topicSpecs } from '@rivulet/log';
 import type { Appender, StoredRecord, Tail } from '@rivulet/log';
 import { ChannelIndex } from '../../apps/fanout/src/channel-index';
+import { ClusterIdentity } from '../../apps/fanout/src/cluster-identity';
 import { controlAppender } from '../../apps/fanout/src/control-appender';
 import { DeadLetters } from '../../apps/fanout/src/dead-letters';
 import { lifecycleAppender } from '../../apps/fanout/src/lifecycle-topic';
@@ -199,7 +200,7 @@ export class OwnerCluster {
     const views = new ViewCache({ bytesMax: 64 * 1024 * 1024 });
     return new Owners({
       log, topics: this.topics, instance: name, address: `http://${name}`, settings: { ...OWNER_SETTINGS, ...settings }, time: this.time,
-      crc32, logger, metrics, channels: new ChannelIndex(),
+      crc32, logger, metrics, channels: new ChannelIndex(), cluster: new ClusterIdentity(log),
       deadLetters: new DeadLetters(log, this.topics.deadletters, metrics, logger),
       lifecycle: lifecycleAppender(log, this.topics.lifecycle, 5_000),
       proposals: controlAppender(log, this.topics.fragments, 5_000),

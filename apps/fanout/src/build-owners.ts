@@ -3,6 +3,7 @@ import type { Log } from '@rivulet/log';
 import { crc32 } from '@rivulet/service';
 import type { Frame } from '@rivulet/service';
 import { ChannelIndex } from './channel-index';
+import { ClusterIdentity } from './cluster-identity';
 import type { FanoutConfig } from './config';
 import { controlAppender } from './control-appender';
 import { DeadLetters } from './dead-letters';
@@ -27,6 +28,7 @@ export function buildOwners(frame: Frame, log: Log, config: FanoutConfig, views:
     address: advertisedAddress(config),
     settings: { ...OWNER_SETTINGS, replayBytesMax, tickMs, proofMs, pauseMsMax },
     channels: new ChannelIndex(),
+    cluster: new ClusterIdentity(log),
     makeView: (streamNo) => views.create(streamNo),
   });
   addOwnershipGauges(frame.metrics, {

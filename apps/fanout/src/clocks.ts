@@ -114,6 +114,9 @@ export class Clocks {
       if (finished.isDeleted || wall < finished.deleteAt) continue;
       this.propose(streamNo, { kind: 'delete' }, 0, now);
     }
+    for (const stream of this.gaps.keys()) {
+      if (this.options.table.live.get(stream.streamNo) !== stream) this.gaps.delete(stream);
+    }
     for (const [streamNo, proposed] of this.proposed) {
       if (now - proposed.at >= AGAIN_MS) this.proposed.delete(streamNo);
     }

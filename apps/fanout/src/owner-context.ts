@@ -1,6 +1,7 @@
 import type { Crc32, TopicNames } from '@rivulet/protocol';
 import type { Appender, Log } from '@rivulet/log';
 import type { ChannelIndex } from './channel-index';
+import type { ClusterIdentity } from './cluster-identity';
 import type { Proposal } from './control-appender';
 import type { DeadLetters, OwnerLogger } from './dead-letters';
 import type { LifecycleRecord } from './lifecycle-topic';
@@ -12,6 +13,7 @@ import type { Time } from './time';
 /** What all partition owners of an instance share. */
 export interface OwnerContext {
   log: Log;
+  cluster: ClusterIdentity;
   topics: TopicNames;
   /** Random per start of the process. */
   instance: string;

@@ -81,7 +81,7 @@ export class PartitionOwner {
   async start(): Promise<number> {
     const { time, metrics, logger } = this.context;
     const startedAt = time.now();
-    const takeover = await takeOver(this.context, this.partition, this.table);
+    const takeover = await takeOver(this.context, this.partition, this.table, () => this.assertNotOver());
     this.assertNotOver();
     const core = this.build(takeover);
     for (const stream of takeover.ended) core.writer.put(stream);

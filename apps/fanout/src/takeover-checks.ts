@@ -27,12 +27,12 @@ export function parseLogId(logId: string): LogReference | null {
 
 /** @param open lifecycle values of the streams that are not final */
 export async function checkTakeover(
-  place: LogPlace, owner: OwnerValue | null, open: Iterable<LifecycleValue>,
+  place: LogPlace, clusterId: string, owner: OwnerValue | null, open: Iterable<LifecycleValue>,
 ): Promise<TakeoverReport> {
   const { log, topic, partition } = place;
   const bounds = await log.bounds(topic, partition);
   const reference = owner === null ? null : parseLogId(owner.logId);
-  const isOtherCluster = reference !== null && reference.clusterId !== await log.clusterId();
+  const isOtherCluster = reference !== null && reference.clusterId !== clusterId;
   const isOtherLog = isOtherCluster || (reference !== null && await isReplaced(place, reference, bounds));
   const isTruncated = owner !== null && (owner.replayFrom > bounds.end || (reference !== null && reference.offset >= bounds.end));
   const lost = new Map<string, string>();

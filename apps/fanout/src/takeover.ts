@@ -23,11 +23,18 @@ export interface Takeover {
 /**
  * Restore, claim, check [OWN-2]: the lifecycle partition is read to its end, the claim is written, and what others wrote before the
  * claim is read too. From then on whoever claims later has the higher claim, and readers believe only the highest.
+ * @param assertWanted throws when the partition has been revoked
  */
-export async function takeOver(context: OwnerContext, partition: number, table: StreamTable): Promise<Takeover> {
+export async function takeOver(
+  context: OwnerContext, partition: number, table: StreamTable, assertWanted: () => void,
+): Promise<Takeover> {
   const { log, topics, deadLetters, logger } = context;
+  const asking = context.cluster.ask();
+  asking.catch(() => undefined); // awaited below; what fails before it is the answer then
   const restore = new LifecycleRestore(log, topics.lifecycle, partition, deadLetters);
   await restore.readAll();
+  // Revoked meanwhile: a claim written now would be the highest, and stop the owner that follows us.
+  assertWanted();
   const claim = await writeClaim(context, partition, restore);
   await restore.readTo(claim);
   const owner = restore.owner?.value ?? null;
@@ -36,7 +43,8 @@ export async function takeOver(context: OwnerContext, partition: number, table: 
     if (restored.value === null) table.addFinished(streamNo, restored.finished);
     else open.push(restored.value);
   }
-  const report = await checkTakeover({ log, topic: topics.fragments, partition }, owner, open);
+  const clusterId = await asking;
+  const report = await checkTakeover({ log, topic: topics.fragments, partition }, clusterId, owner, open);
   if (report.isOtherLog) {
     logger.error({ partition, logId: owner?.logId, open: open.length }, 'another log than the one of the last owner: its open streams have failed');
   }
@@ -53,7 +61,7 @@ export async function takeOver(context: OwnerContext, partition: number, table: 
     if (stream.isFinal) ended.push(stream);
   }
   replayFrom = Math.min(Math.max(replayFrom, report.bounds.start), report.bounds.end);
-  return { claim, clusterId: await log.clusterId(), replayFrom, report, ended };
+  return { claim, clusterId, replayFrom, report, ended };
 }
 
 async function writeClaim(context: OwnerContext, partition: number, restore: LifecycleRestore): Promise<number> {

@@ -82,6 +82,14 @@ test('[OWN-2] a new owner believes the maximum version, not the last write, and 
   expect((await second.owners.open(ended)).state).toMatchObject({ status: 'cancelled' });
 });
 
+test('[OWN-2] an owner revoked before its claim does not write it: it would stop the one that follows', async () => {
+  const owner = await cluster.own('owner');
+  const beaten = owner.owners.assigned(PARTITION);
+  owner.owners.revoked(PARTITION);
+  await expect(beaten).rejects.toMatchObject({ code: 'NOT_OWNER' });
+  expect(await claims()).toEqual(['owner']);
+});
+
 test('[OWN-3] a hand-over leaves nothing to replay; [OWN-2] it is used by the next owner', async () => {
   const first = await cluster.own('first');
   const streamNo = cluster.streamNo();
