@@ -3,13 +3,24 @@ import { crc32 } from 'node:zlib';
 import WebSocket from 'ws';
 import type { Platform, Socket } from './platform';
 
+function openSocket(url: string, silenceMsMax: number): Socket {
+  const socket = new WebSocket(url, { perMessageDeflate: false });
+  let heardAt = performance.now();
+  const hear = (): void => { heardAt = performance.now(); };
+  // A half-open connection takes for hours what nobody reads; the service pings every 15 s.
+  const listening = setInterval(() => { if (performance.now() - heardAt > silenceMsMax) socket.terminate(); }, silenceMsMax / 4);
+  for (const event of ['open', 'ping', 'message']) socket.on(event, hear);
+  socket.on('close', () => clearInterval(listening));
+  return socket as unknown as Socket;
+}
+
 export const platform: Platform = {
   crc32: (bytes, previous) => crc32(bytes, previous),
   createDigest() {
     const hash = createHash('sha256');
     return { update: (bytes) => void hash.update(bytes), hex: () => Promise.resolve(hash.copy().digest('hex')) };
   },
-  openSocket: (url) => new WebSocket(url, { perMessageDeflate: false }) as unknown as Socket,
+  openSocket,
   toBase64: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'),
   fromBase64: (text) => Buffer.from(text, 'base64'),
 };

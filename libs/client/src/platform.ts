@@ -21,7 +21,8 @@ export interface Socket {
 export interface Platform {
   crc32: Crc32;
   createDigest(): RunningDigest;
-  openSocket(url: string): Socket;
+  /** @param silenceMsMax nothing, not even a ping, for this long: the socket is closed. Browsers do not show pings, so there TCP tells. */
+  openSocket(url: string, silenceMsMax: number): Socket;
   toBase64(bytes: Uint8Array): string;
   fromBase64(text: string): Uint8Array;
 }

@@ -63,6 +63,8 @@ export class Producer {
   private checksum: number;
   /** First half of a surrogate pair, waiting for the second. */
   private half = '';
+  /** Room for the last tick's fragment: a paced writer waits like any other. */
+  private paced: Promise<void> = Promise.resolve();
   private isBeating = false;
   private sentAt = Date.now();
 
@@ -91,7 +93,7 @@ export class Producer {
       post: (body) => this.call('fragments', body, { [HEADERS.writerRun]: this.run }),
       onFailure: (error) => this.close(error),
     });
-    this.pacer = options.intervalMs ? new Pacer(options.intervalMs, (part) => void this.append(part).catch(() => undefined)) : null;
+    this.pacer = options.intervalMs ? new Pacer(options.intervalMs, (part) => this.appendPaced(part)) : null;
     this.heartbeat = setInterval(() => void this.beat(grant.leaseMs), Math.ceil(grant.leaseMs / 6));
     (this.heartbeat as { unref?: () => void }).unref?.();
   }
@@ -117,8 +119,9 @@ export class Producer {
       throw new StreamError('BODY_INVALID', { detail: 'A text stream takes strings, a binary one bytes; open the stream with application/json for values.' });
     }
     const part = typeof content === 'string' ? this.joinHalf(content) : content;
-    if (this.pacer) this.pacer.push(part);
-    else await this.append(part);
+    if (!this.pacer) return this.append(part);
+    this.pacer.push(part);
+    await this.paced;
   }
 
   /** @returns when everything written so far is durable. */
@@ -155,6 +158,12 @@ export class Producer {
       this.push(typeof part.content === 'string' ? { data: part.content } : { base64: platform.toBase64(part.content) }, part.bytes),
     );
     await Promise.all(rooms);
+  }
+
+  private appendPaced(content: string | Uint8Array): void {
+    this.paced = this.append(content);
+    // A write that comes later tells of a failure; without one, flush and end do.
+    this.paced.catch(() => undefined);
   }
 
   private push(fragment: FragmentIn, payload: Uint8Array): Promise<void> {

@@ -18,7 +18,7 @@ export interface WatchOptions {
   readToken?: string;
   /** Own pace: events merge what came within this many ms [WATCH-3]. */
   intervalMs?: number;
-  /** Reconnect when not even a comment came for this long (SSE), ms. Default 45 s: three missed comments. */
+  /** Reconnect when not even a comment (SSE) or ping (WS, Node) came for this long, ms. Default 45 s: three missed ones. */
   silenceMsMax?: number;
   /** Fragments the service may send ahead of what was consumed (WS). Default 256. */
   window?: number;
@@ -92,7 +92,7 @@ export class Watching implements AsyncIterable<ReaderEvent> {
     const { signal, intervalMs, readToken, transport, window = 256, silenceMsMax = 45_000 } = this.options;
     const token = readToken ?? endpoint.token;
     if (transport === 'ws') {
-      return wsEvents({ url: endpoint.url, token, signal, window, subscribe: { streamNo, from: cursor, intervalMs } });
+      return wsEvents({ url: endpoint.url, token, signal, window, silenceMsMax, subscribe: { streamNo, from: cursor, intervalMs } });
     }
     const query = intervalMs === undefined ? '' : `?intervalMs=${intervalMs}`;
     return sseEvents(endpoint, { path: `/v1/watch/${streamNo}/events${query}`, token, cursor, signal, silenceMsMax }, isDone);

@@ -12,6 +12,8 @@ export interface WsRequest {
   signal?: AbortSignal;
   /** Fragments the service may send beyond what was acknowledged: what bounds the queue here [WATCH-4]. */
   window: number;
+  /** Neither a frame nor a ping for this long: the connection is dead. */
+  silenceMsMax: number;
 }
 
 const ID = '1';
@@ -49,7 +51,7 @@ class Inbox {
  */
 export async function* wsEvents(source: WsRequest): AsyncGenerator<SourceEvent> {
   if (source.signal?.aborted) throw source.signal.reason;
-  const socket = platform.openSocket(`${source.url.replace(/^http/, 'ws')}/v1/watch/ws`);
+  const socket = platform.openSocket(`${source.url.replace(/^http/, 'ws')}/v1/watch/ws`, source.silenceMsMax);
   const send = (frame: WatchRequest): void => socket.send(JSON.stringify(frame));
   const inbox = new Inbox();
   const stop = (): void => inbox.close(source.signal?.reason);
