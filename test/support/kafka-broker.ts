@@ -30,12 +30,25 @@ async function untilItAnswers(brokers: string): Promise<void> {
   if (!(await waitForBroker(brokers, { timeoutMs: READY_MS_MAX }))) throw new Error(`Kafka at ${brokers} does not answer`);
 }
 
+/** KafkaContainer exposes its port again when it starts, which would bind it to a random one: here every time to the same. */
+class FixedPortKafka extends KafkaContainer {
+  constructor(image: string, private readonly hostPort: number) {
+    super(image);
+    this.withExposedPorts(CONTAINER_PORT);
+  }
+
+  override withExposedPorts(...ports: Parameters<KafkaContainer['withExposedPorts']>): this {
+    // The constructor of KafkaContainer comes here before hostPort is set; ours comes once more.
+    const isOurs = (port: unknown): boolean => port === CONTAINER_PORT && this.hostPort !== undefined;
+    return super.withExposedPorts(...ports.map((port) => (isOurs(port) ? { container: CONTAINER_PORT, host: this.hostPort } : port)));
+  }
+}
+
 async function startContainer(): Promise<Broker> {
   const { container: containers } = await getContainerRuntimeClient();
   const port = await freePort(0, '0.0.0.0');
-  const started = await new KafkaContainer(IMAGE).withKraft()
-    // A fixed port: Docker would choose another one when the broker is revived, and its clients know the old one.
-    .withExposedPorts({ container: CONTAINER_PORT, host: port })
+  // A fixed port: Docker would choose another one when the broker is revived, and its clients know the old one.
+  const started = await new FixedPortKafka(IMAGE, port).withKraft()
     .withEnvironment({
       KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
       KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS: '1000',
