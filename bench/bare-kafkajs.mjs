@@ -13,13 +13,17 @@ RequestQueue.prototype.scheduleCheckPendingRequests = function patched() {
   scheduleCheckPendingRequests.call(this);
 };
 
+const WARM = Buffer.from('warm');
+
 export async function bareKafkajs(brokers, { topic, partitions, onValue }) {
-  const kafka = new Kafka({ clientId: 'bare', brokers, logLevel: logLevel.ERROR });
+  const kafka = new Kafka({ clientId: 'bare', brokers: brokers.split(','), logLevel: logLevel.NOTHING });
   const admin = kafka.admin();
   await admin.connect();
   await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }], waitForLeaders: true });
   const producer = kafka.producer({ allowAutoTopicCreation: false, idempotent: false, maxInFlightRequests: 2 });
   await producer.connect();
+  // A topic that was just made answers NOT_LEADER for a moment, although its creation waited for leaders; kafkajs retries inside.
+  await producer.sendBatch({ acks: -1, topicMessages: [{ topic, messages: Array.from({ length: partitions }, (_, partition) => ({ partition, value: WARM })) }] });
 
   let cluster;
   const reader = kafka.consumer({
@@ -43,13 +47,12 @@ export async function bareKafkajs(brokers, { topic, partitions, onValue }) {
         maxWaitTime: 250, minBytes: 1, maxBytes: 8 << 20, isolationLevel: 1,
         topics: [{ topic, partitions: all.map((partition) => ({ partition, fetchOffset: String(next[partition]), maxBytes: 1 << 20 })) }],
       }).catch((error) => { if (!error.retriable) throw error; broker = undefined; });
-      // A topic that was just made answers NOT_LEADER for a moment, although its creation waited for leaders.
       if (!answer) { await new Promise((resolve) => setTimeout(resolve, 50)); continue; }
       for (const { partition, messages } of answer.responses[0]?.partitions ?? []) {
         for (const message of messages) {
           if (Number(message.offset) < next[partition]) continue;
           next[partition] = Number(message.offset) + 1;
-          onValue(message.value, message.key);
+          if (!message.value.equals(WARM)) onValue(message.value, message.key);
         }
       }
     }

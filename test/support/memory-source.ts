@@ -53,6 +53,7 @@ export class MemorySource implements StreamSource {
   private readonly channels = new Map<string, Set<(streamNo: string) => void>>();
   private tail: Tail | null = null;
   private folded = 0;
+  private held: Promise<void> = Promise.resolve();
 
   constructor(private readonly log: MemoryLog, private readonly views: ViewCache) {}
 
@@ -62,8 +63,19 @@ export class MemorySource implements StreamSource {
 
   start(): this {
     const onJump = (jump: object): never => { throw new Error(JSON.stringify(jump)); };
-    this.tail = this.log.tail(FRAGMENTS, 0, 0, { onBatch: (batch) => this.fold(batch), onJump });
+    const onBatch = async (batch: LogBatch): Promise<void> => {
+      await this.held;
+      this.fold(batch);
+    };
+    this.tail = this.log.tail(FRAGMENTS, 0, 0, { onBatch, onJump });
     return this;
+  }
+
+  /** Folds nothing until the answer is called: an owner that is behind. */
+  hold(): () => void {
+    let release!: () => void;
+    this.held = new Promise((resolve) => { release = resolve; });
+    return release;
   }
 
   async stop(): Promise<void> {

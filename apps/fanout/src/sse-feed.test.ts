@@ -42,6 +42,23 @@ test('[WATCH-9] final carries the whole verdict, and nothing follows it', async 
   expect(reader.events[3]!.data).toMatchObject({ status: 'ended', sequence: 3, bytes: 7, reason: '', digest: '' });
 });
 
+test('[LINK-2] a cursor ahead of the fold waits for the end of the log as it was then; only beyond it the cursor is unknown', async () => {
+  const server = await startServer();
+  const { no, token, url } = await server.open();
+  await server.put(no, appendRecord(1, ['a']));
+  const release = server.source.hold();
+  await server.write(no, appendRecord(2, ['b', 'c']), END);
+  const answers = Promise.all([get(`${url}/events?from=1.2`, token, SSE), get(`${url}/events?from=1.9`, token, SSE)]);
+  const isEarly = await Promise.race([answers.then(() => true), get(url, token).then(() => false)]);
+  expect(isEarly).toBe(false);
+  release();
+  const [known, unknown] = await answers;
+  const reader = new SseReader(known);
+  await reader.ended();
+  expect(reader.named('fragment').map(({ data }) => data['text'])).toEqual(['c']);
+  expect(unknown.statusCode).toBe(409);
+});
+
 test('[WATCH-2] Last-Event-ID wins over ?from; a resume at the final event is 204; cursors of nobody are refused', async () => {
   const server = await startServer();
   const { no, token, url } = await server.open();
