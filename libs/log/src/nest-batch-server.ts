@@ -22,6 +22,8 @@ export interface LogBatchServerOptions {
  */
 export class LogBatchServer extends Server implements CustomTransportStrategy {
   private readonly sessions = new Map<number, PartitionSession>();
+  /** By pattern: Nest's own look-up tries to parse the pattern as JSON each time, for each batch. */
+  private readonly handlers = new Map<string, MessageHandler>();
   private joined: Membership | null = null;
 
   constructor(private readonly options: LogBatchServerOptions) {
@@ -44,8 +46,11 @@ export class LogBatchServer extends Server implements CustomTransportStrategy {
   }
 
   listen(callback: (error?: unknown) => void): void {
-    const patterns = Object.values(LOG_PATTERNS).filter((pattern) => !this.getHandlerByPattern(pattern));
-    if (patterns.length > 0) return callback(new Error(`No @EventPattern handler for ${patterns.join(', ')}`));
+    for (const pattern of Object.values(LOG_PATTERNS)) {
+      const handler = this.getHandlerByPattern(pattern);
+      if (!handler) return callback(new Error(`No @EventPattern handler for ${pattern}`));
+      this.handlers.set(pattern, handler);
+    }
     this.join().then(() => callback(), callback);
   }
 
@@ -89,8 +94,7 @@ export class LogBatchServer extends Server implements CustomTransportStrategy {
   }
 
   private async call(pattern: string, payload: unknown): Promise<unknown> {
-    const handler: MessageHandler = this.getHandlerByPattern(pattern)!;
-    const result: unknown = await handler(payload);
+    const result: unknown = await this.handlers.get(pattern)!(payload);
     return isObservable(result) ? lastValueFrom(result as Observable<unknown>, { defaultValue: undefined }) : result;
   }
 }
