@@ -121,8 +121,8 @@ function registerCodecs(): void {
 }
 
 /**
- * What kafkajs logs as an error although it is how a group, a restart or an outage looks [KAFKA-23]. Ours are logged where they are decided:
- * one line for each thing that did not work, not one for each attempt of each connection.
+ * What kafkajs logs as an error although it is how a group, a restart or an outage looks [KAFKA-23]. Ours are logged where they
+ * are decided: one line for each thing that did not work, not one for each attempt of each connection.
  */
 const ROUTINE = [
   'Connection error', 'Connection timeout', 'Failed to connect', 'Failed to send messages', 'Response Produce',

@@ -48,9 +48,10 @@ export class LogBatchServer extends Server implements CustomTransportStrategy {
   listen(callback: (error?: unknown) => void): void {
     for (const pattern of Object.values(LOG_PATTERNS)) {
       const handler = this.getHandlerByPattern(pattern);
-      if (!handler) return callback(new Error(`No @EventPattern handler for ${pattern}`));
-      this.handlers.set(pattern, handler);
+      if (handler) this.handlers.set(pattern, handler);
     }
+    const missing = Object.values(LOG_PATTERNS).filter((pattern) => !this.handlers.has(pattern));
+    if (missing.length > 0) return callback(new Error(`No @EventPattern handler for ${missing.join(', ')}`));
     this.join().then(() => callback(), callback);
   }
 
