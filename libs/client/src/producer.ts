@@ -192,11 +192,13 @@ export class Producer {
   }
 
   private call<T>(verb: string, body: string, headers: Record<string, string> = {}): Promise<T> {
+    return resend(() => this.callOnce<T>(verb, body, headers), { giveUpMs: this.giveUpMs, signal: this.signal });
+  }
+
+  private callOnce<T>(verb: string, body: string, headers: Record<string, string> = {}): Promise<T> {
     this.sentAt = Date.now();
     const path = `/v1/streams/${this.streamNo}/${verb}`;
-    const { signal } = this;
-    const attempt = (): Promise<T> => request<T>(this.endpoint, { method: 'POST', path, token: this.writeToken, headers, body, signal });
-    return resend(attempt, { giveUpMs: this.giveUpMs, signal });
+    return request<T>(this.endpoint, { method: 'POST', path, token: this.writeToken, headers, body, signal: this.signal });
   }
 
   /** Proof of life while nothing is written; it is also how a silent producer learns of a cancel [APPEND-7]. */
@@ -204,9 +206,10 @@ export class Producer {
     if (this.isBeating || Date.now() - this.sentAt < leaseMs / 3) return;
     this.isBeating = true;
     try {
-      await this.call('heartbeat', '{}');
+      // Once: the next tick is the resend. Waiting for one would keep a process alive whose producer nobody uses any more.
+      await this.callOnce('heartbeat', '{}');
     } catch (error) {
-      // What may be resent has been; the rest means that this producer is out.
+      // Trouble that passes is left to the next tick; the rest means that this producer is out.
       if (error instanceof StreamError && error.row.next !== 'retry') this.window.fail(error);
     } finally {
       this.isBeating = false;
