@@ -31,9 +31,9 @@ export async function step(title, work) {
 }
 
 /** Runs a program to its end. @returns {Promise<{ code: number, output: string }>} what it printed, both streams */
-export function run(command, args, { env = process.env, echo = false } = {}) {
+export function run(command, args, { env = process.env, echo = false, signal } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { cwd: ROOT, env, signal, stdio: ['ignore', 'pipe', 'pipe'] });
     const pieces = [];
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (bytes) => {

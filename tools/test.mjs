@@ -6,6 +6,8 @@ import { parseArgs } from 'node:util';
 import { build, checkNode, install, isInstalled, ROOT, run, step } from './prepare.mjs';
 
 const PROJECTS = ['unit', 'conformance', 'integration'];
+/** How long jest may take to end once its results are written, ms. Stopping the Kafka of the integration tests is part of it. */
+const EXIT_MS_MAX = 40_000;
 const STEPS = ['install', 'build', 'lint', 'typecheck', ...PROJECTS];
 const USAGE = `npm test [-- --only STEP[,STEP]]   steps: ${STEPS.join(', ')}
 Integration tests take the Kafka of KAFKA_BROKERS, else one in Docker (KAFKA_IMAGE chooses the image), else a local one (Java 17 and Maven).
@@ -57,10 +59,25 @@ async function jest(project) {
   const workers = project === 'unit' ? [] : ['--runInBand'];
   const args = ['--selectProjects', project, '--passWithNoTests', '--json', `--outputFile=${file}`, ...workers];
   console.log(`\n${project} tests`);
-  const { code } = await run(bin('jest'), args, { env, echo: true });
+  const { code } = await runJest(args, file);
   const counts = readResults(file, code);
   fs.rmSync(folder, { recursive: true });
   return counts;
+}
+
+/** A timer or socket that a test forgot keeps jest alive for ever: it is ended, and counts as a failure. */
+async function runJest(args, file) {
+  const abort = new AbortController();
+  let writtenAt = Infinity;
+  const timer = setInterval(() => {
+    if (writtenAt === Infinity && fs.existsSync(file)) writtenAt = performance.now();
+    if (performance.now() - writtenAt < EXIT_MS_MAX) return;
+    console.log(`jest does not end: some test left something open`);
+    abort.abort();
+  }, 500);
+  const result = await run(bin('jest'), args, { env, echo: true, signal: abort.signal });
+  clearInterval(timer);
+  return result;
 }
 
 async function runStep(name) {
