@@ -1,3 +1,4 @@
+import type { FetchSession } from './kafka-fetch-session';
 import { buildFetch, FETCH_API_KEY, FETCH_VERSION } from './kafka-internals';
 import type { KafkaBroker } from './kafka-internals';
 import { decodeRecordSet, readInt64 } from './record-batch';
@@ -17,28 +18,62 @@ export const ERROR_OFFSET_OUT_OF_RANGE = 1;
 /** We write no transactions. Reading only committed records would let somebody else's hanging transaction stop the partition. */
 export const READ_UNCOMMITTED = 0;
 
+const ERROR_FETCH_SESSION_ID_NOT_FOUND = 70;
+const ERROR_INVALID_FETCH_SESSION_EPOCH = 71;
+
+/** The broker has dropped the session: the next request is to be a full one. */
+class SessionGone extends Error {}
+
 /**
  * One fetch of several partitions from their leader. kafkajs's own response parser throws on the first partition with an error and does
  * not say which one it was; here every partition answers for itself.
+ * @param session keeps what the broker knows; with it, partitions without news are left out of the answer
  */
-export async function fetchPartitions(broker: KafkaBroker, places: FetchPlace[], bounds: FetchBounds): Promise<FetchedPartition[]> {
+export async function fetchPartitions(
+  broker: KafkaBroker, places: FetchPlace[], bounds: FetchBounds, session?: FetchSession,
+): Promise<FetchedPartition[]> {
   const supported = broker.versions[FETCH_API_KEY];
   if (supported && supported.maxVersion < FETCH_VERSION) throw new Error('This Kafka is older than 2.3; it does not speak Fetch version 11.');
-  const from = new Map(places.map((place) => [`${place.topic}/${place.partition}`, place.from]));
+  const isIncremental = session !== undefined && session.known.size > 0;
+  try {
+    return await fetchOnce(broker, places, bounds, session);
+  } catch (error) {
+    session?.reset();
+    if (isIncremental && error instanceof SessionGone) return fetchOnce(broker, places, bounds, session);
+    throw error;
+  }
+}
+
+async function fetchOnce(
+  broker: KafkaBroker, places: FetchPlace[], bounds: FetchBounds, session: FetchSession | undefined,
+): Promise<FetchedPartition[]> {
+  const part = session?.begin(places);
+  const from = session?.known ?? new Map(places.map((place) => [`${place.topic}/${place.partition}`, place.from]));
   const fetch = buildFetch({
     isolationLevel: READ_UNCOMMITTED,
     maxWaitTime: bounds.waitMs,
     minBytes: 1, // answer with the first byte there is
     maxBytes: bounds.bytesMax,
-    topics: byTopic(places),
+    topics: byTopic(part?.places ?? places),
     rackId: '',
+    ...(part && {
+      sessionId: part.sessionId,
+      sessionEpoch: part.sessionEpoch,
+      forgottenTopics: part.forgotten.map(({ topic, partition }) => ({ topic, partitions: [partition] })),
+    }),
   });
   const answer = await broker.connectionPool.send({
     ...fetch,
     response: { decode: async (raw) => ({ clientSideThrottleTime: raw.readInt32BE(0), raw }), parse: async (decoded) => decoded },
     logResponseError: false,
   });
-  return decodeFetch((answer as { raw: Buffer }).raw, from);
+  const { raw } = answer as { raw: Buffer };
+  const errorCode = raw.readInt16BE(4);
+  if (errorCode === ERROR_FETCH_SESSION_ID_NOT_FOUND || errorCode === ERROR_INVALID_FETCH_SESSION_EPOCH) throw new SessionGone();
+  if (errorCode !== 0) throw new Error(`The fetch was refused with Kafka error ${errorCode}.`);
+  const fetched = await decodeFetch(raw, from);
+  session?.answered(raw.readInt32BE(6));
+  return fetched;
 }
 
 function byTopic(places: FetchPlace[]): Parameters<typeof buildFetch>[0]['topics'] {
@@ -54,8 +89,6 @@ function byTopic(places: FetchPlace[]): Parameters<typeof buildFetch>[0]['topics
 /** Fetch response, version 11: throttle time, error, session, then topics of partitions with their record sets. */
 async function decodeFetch(raw: Buffer, from: ReadonlyMap<string, number>): Promise<FetchedPartition[]> {
   const fetched: FetchedPartition[] = [];
-  const errorCode = raw.readInt16BE(4);
-  if (errorCode !== 0) throw new Error(`The fetch was refused with Kafka error ${errorCode}.`);
   let at = 10; // throttle 4, error 2, session 4
   const int32 = () => raw.readInt32BE((at += 4) - 4);
   for (let topics = int32(); topics > 0; topics -= 1) {

@@ -40,6 +40,10 @@ interface FetchArguments {
   maxBytes: number;
   topics: { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[];
   rackId: string;
+  /** KIP-227; left out: a fetch without a session. */
+  sessionId?: number;
+  sessionEpoch?: number;
+  forgottenTopics?: { topic: string; partitions: number[] }[];
 }
 
 interface RequestQueue {

@@ -2,6 +2,7 @@ import type { KafkaLogger } from './kafka-client';
 import type { KafkaClusterView } from './kafka-cluster-view';
 import { ERROR_OFFSET_OUT_OF_RANGE, fetchPartitions } from './kafka-fetch';
 import type { FetchedPartition } from './kafka-fetch';
+import { FetchSession } from './kafka-fetch-session';
 import type { Bounds, Tail, TailHandlers } from './log';
 
 /** Long poll: how long an idle fetch waits at the broker, and so how long a new tail may wait for its first fetch. */
@@ -47,6 +48,7 @@ export class KafkaTails {
   private readonly tails = new Set<KafkaTail>();
   /** Leaders with a fetch on the wire. */
   private readonly polling = new Set<number>();
+  private readonly sessions = new Map<number, FetchSession>();
   /** Wait of the last poll of a leader, ms. */
   private readonly pollMs = new Map<number, number>();
   private refreshing: Promise<void> | null = null;
@@ -116,7 +118,7 @@ export class KafkaTails {
       const broker = await this.view.broker(leader);
       const bytesMax = PARTITION_BYTES_MAX;
       const places = tails.map(({ topic, partition, nextOffset }) => ({ topic, partition, from: nextOffset, bytesMax }));
-      fetched = await fetchPartitions(broker, places, { waitMs: this.nextPollMs(leader), bytesMax: FETCH_BYTES_MAX });
+      fetched = await fetchPartitions(broker, places, { waitMs: this.nextPollMs(leader), bytesMax: FETCH_BYTES_MAX }, this.sessionOf(leader));
     } catch (error) {
       cause = error;
     }
@@ -127,12 +129,19 @@ export class KafkaTails {
       // A handler called in this very loop may have closed it.
       if (tail.state !== 'fetching') continue;
       const part = found.get(`${tail.topic}/${tail.partition}`);
-      if (part?.errorCode === 0) this.deliver(tail, part);
+      if (part === undefined && cause === null) tail.state = 'idle'; // no news
+      else if (part?.errorCode === 0) this.deliver(tail, part);
       else if (part?.errorCode === ERROR_OFFSET_OUT_OF_RANGE) void this.checkJump(tail);
       else troubled.push(tail);
     }
     if (troubled.length > 0) this.pause(troubled, cause ?? `Kafka error ${found.get(`${troubled[0]!.topic}/${troubled[0]!.partition}`)?.errorCode}`);
     this.schedule();
+  }
+
+  private sessionOf(leader: number): FetchSession {
+    let session = this.sessions.get(leader);
+    if (!session) this.sessions.set(leader, (session = new FetchSession()));
+    return session;
   }
 
   private nextPollMs(leader: number): number {
