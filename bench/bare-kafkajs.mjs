@@ -23,7 +23,8 @@ export async function bareKafkajs(brokers, { topic, partitions, onValue }) {
   const producer = kafka.producer({ allowAutoTopicCreation: false, idempotent: false, maxInFlightRequests: 2 });
   await producer.connect();
   // A topic that was just made answers NOT_LEADER for a moment, although its creation waited for leaders; kafkajs retries inside.
-  await producer.sendBatch({ acks: -1, topicMessages: [{ topic, messages: Array.from({ length: partitions }, (_, partition) => ({ partition, value: WARM })) }] });
+  const warm = Array.from({ length: partitions }, (_, partition) => ({ partition, value: WARM }));
+  await producer.sendBatch({ acks: -1, topicMessages: [{ topic, messages: warm }] });
 
   let cluster;
   const reader = kafka.consumer({
@@ -73,7 +74,8 @@ export async function bareKafkajs(brokers, { topic, partitions, onValue }) {
     if (topicMessages.length === 0) return;
     producer.sendBatch({
       acks: -1,
-      topicMessages: topicMessages.map(({ partition, entries }) => ({ topic, messages: entries.map(({ key, value }) => ({ partition, key, value })) })),
+      topicMessages: topicMessages.map(({ partition, entries }) => (
+        { topic, messages: entries.map(({ key, value }) => ({ partition, key, value })) })),
     }).then(() => {
       for (const { partition, entries } of topicMessages) {
         busy[partition] = false;

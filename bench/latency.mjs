@@ -1,4 +1,5 @@
-// (a) 50 streams × 30 fragments/s, spread phases, one SSE session each, every POST awaited: from the producer's call to the session's callback.
+// (a) 50 streams × 30 fragments/s, spread phases, one SSE session each, every POST awaited:
+// from the producer's call to the session's callback.
 import { bareKafkajs } from './bare-kafkajs.mjs';
 import { quantiles, row } from './report.mjs';
 import { elapse, openStreams } from './streams.mjs';
@@ -8,7 +9,7 @@ const STREAMS = 50;
 const PER_SECOND = 30;
 const TEXT = 'x'.repeat(100); // about one line of an answer
 
-/** Ticks every stream PER_SECOND times a second, phases spread over the period; skips a tick whose predecessor is still awaited, and counts it. */
+/** Ticks every stream PER_SECOND times a second, phases spread over the period. @returns ticks that began more than a period late */
 async function pace(seconds, send) {
   const periodMs = 1000 / PER_SECOND;
   const start = performance.now() + 50;

@@ -1,11 +1,11 @@
 // npm run bench [-- --quick] [--json FILE] [--only latency,throughput,rates,memory,restore]
 // Starts a Kafka and the services, asks each question beside its reference, prints a table. docs: README, "Numbers".
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { prepare } from '../tools/prepare.mjs';
 
 const { values: options } = parseArgs({ options: { quick: { type: 'boolean', default: false }, json: { type: 'string' }, only: { type: 'string' }, help: { type: 'boolean', default: false } } });
 const QUESTIONS = ['rates', 'latency', 'throughput', 'memory', 'restore'];
@@ -19,13 +19,11 @@ if (unknown.length > 0) {
   console.error(`bench: no such question: ${unknown.join(', ')}. There are ${QUESTIONS.join(', ')}.`);
   process.exit(2);
 }
-const root = path.resolve(import.meta.dirname, '..');
-console.log('bench: building');
-execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+await prepare();
 
 const require = createRequire(import.meta.url);
 const { startSystem } = require('../tools/system.cjs');
-const { startLocalBroker } = require('../tools/local-broker.cjs');
+const { localBrokerMissing, startLocalBroker } = require('../tools/local-broker.cjs');
 const { machine, print } = await import('./report.mjs');
 const folder = mkdtempSync(path.join(os.tmpdir(), 'rivulet-bench-'));
 let broker = null; let system = null;
@@ -34,6 +32,8 @@ try {
   for (const line of machine()) console.log(`bench: ${line}`);
   let brokers = process.env.KAFKA_BROKERS;
   if (!brokers && chosen.some((name) => name !== 'rates')) {
+    const missing = await localBrokerMissing();
+    if (missing) throw new Error(`The bench starts a Kafka of its own from Java and Maven (${missing}). Set KAFKA_BROKERS to use another one.`);
     console.log('bench: starting a local Kafka');
     broker = await startLocalBroker({ folder });
     ({ brokers } = broker);

@@ -1,6 +1,6 @@
 /**
- * Kafka is killed for 20 s and comes back. Appends are refused within a bound with Retry-After, sessions stay, nothing acknowledged is lost,
- * and no lease lapses for the pause alone [OWN-6].
+ * Kafka is killed for 20 s and comes back. Appends are refused within a bound with Retry-After, sessions stay,
+ * nothing acknowledged is lost, and no lease lapses for the pause alone [OWN-6].
  */
 import { setTimeout as elapse } from 'node:timers/promises';
 import type { Acknowledged, Observed } from '../support/history';

@@ -1,6 +1,6 @@
 /**
- * A stream that falls silent, through the proxy: sessions stay (comments keep their connections), readers learn `lost` when the lease is over,
- * and when the producer speaks again they learn `resumed` and get the rest. SILENT_MS=600000 makes it the full ten minutes.
+ * A stream that falls silent, through the proxy: sessions stay (comments keep their connections), readers learn `lost` when the
+ * lease is over, and when the producer speaks again they learn `resumed` and get the rest. SILENT_MS=600000 makes it the full ten minutes.
  */
 import { setTimeout as elapse } from 'node:timers/promises';
 import { rivulet } from '@rivulet/client';

@@ -78,7 +78,9 @@ const payloadOf = (event: ReaderEvent & { type: 'fragment' }): Buffer => {
 };
 
 /** What a session holds in the end, and every breach of order on the way. */
-export function replaySession({ session, streamNo, events }: Observed): { bytes: Buffer; last: number; isFinal: boolean; breaches: string[] } {
+export interface Replayed { bytes: Buffer; last: number; isFinal: boolean; breaches: string[] }
+
+export function replaySession({ session, streamNo, events }: Observed): Replayed {
   const breaches: string[] = [];
   let pieces: Buffer[] = [];
   let last = 0;

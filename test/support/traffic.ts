@@ -1,4 +1,4 @@
-/** Producers and sessions for tests that break things: a producer resends until it is acknowledged, a session resumes until the final event. */
+/** Producers and sessions for tests that break things: one resends until it is acknowledged, the other resumes until the final event. */
 import { setTimeout as elapse } from 'node:timers/promises';
 import { rivulet } from '@rivulet/client';
 import type { OpenOptions, OpenedStream, ReaderEvent } from '@rivulet/protocol';

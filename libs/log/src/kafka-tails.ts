@@ -118,7 +118,8 @@ export class KafkaTails {
       const broker = await this.view.broker(leader);
       const bytesMax = PARTITION_BYTES_MAX;
       const places = tails.map(({ topic, partition, nextOffset }) => ({ topic, partition, from: nextOffset, bytesMax }));
-      fetched = await fetchPartitions(broker, places, { waitMs: this.nextPollMs(leader), bytesMax: FETCH_BYTES_MAX }, this.sessionOf(leader));
+      const bounds = { waitMs: this.nextPollMs(leader), bytesMax: FETCH_BYTES_MAX };
+      fetched = await fetchPartitions(broker, places, bounds, this.sessionOf(leader));
     } catch (error) {
       cause = error;
     }
