@@ -69,9 +69,9 @@ export async function measureBare(brokers, seconds) {
 }
 
 export async function latency({ system, brokers, isQuick }) {
-  const seconds = isQuick ? 6 : 15;
-  await measureBare(brokers, isQuick ? 6 : 15); // warms the JVM: its first half minute is 2–3 × slower
-  await measureService(system, isQuick ? 6 : 15);
+  const seconds = isQuick ? 5 : 15;
+  await measureBare(brokers, seconds); // warms the JVM: its first half minute is 2–3 × slower
+  await measureService(system, seconds);
   const rounds = isQuick ? 2 : 3;
   const bare = []; const service = [];
   for (let round = 0; round < rounds; round++) {

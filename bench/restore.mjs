@@ -1,9 +1,8 @@
-// (e) kill -9 of fanout with 10,000 historical streams: how long until a session gets content again.
+// (e) kill -9 of fanout with a history of ended streams: how long until a session gets content again.
 import { row } from './report.mjs';
 import { elapse, openStreams } from './streams.mjs';
 import { SseSocket } from './wire-sockets.mjs';
 
-const HISTORY = 10_000;
 
 async function post(system, path, token, body) {
   const response = await fetch(`${system.urls.ingest}${path}`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, body: JSON.stringify(body) });
@@ -14,7 +13,10 @@ async function firstFragment(system, { streamNo, readToken }) {
   for (;;) {
     const seen = await new Promise((resolve) => {
       const session = new SseSocket(`${system.urls.fanout}/v1/watch/${streamNo}/events`, readToken, (name) => {
-        if (name === 'fragment') { resolve(true); session.close(); }
+        // `unavailable`: still restoring; like an EventSource, come again.
+        if (name !== 'fragment' && name !== 'unavailable') return;
+        resolve(name === 'fragment');
+        session.close();
       });
       session.opened.catch(() => resolve(false));
       void session.closed.then(() => resolve(false));
@@ -24,13 +26,15 @@ async function firstFragment(system, { streamNo, readToken }) {
   }
 }
 
-export async function restore({ system }) {
+export async function restore({ system, isQuick }) {
+  const history = isQuick ? 3000 : 10_000;
+  const question = `kill -9 of fanout, ${history} historical streams`;
   const live = (await openStreams(system, 1, { leaseMs: 600_000 }))[0];
   await post(system, `/v1/streams/${live.streamNo}/fragments`, live.writeToken, { seq: 1, data: 'before' });
   let made = 0;
   const began = performance.now();
   await Promise.all(Array.from({ length: 64 }, async () => {
-    while (made < HISTORY) {
+    while (made < history) {
       made += 1;
       const [stream] = await openStreams(system, 1);
       await post(system, `/v1/streams/${stream.streamNo}/fragments`, stream.writeToken, { fragments: [{ seq: 1, data: 'one ' }, { seq: 2, data: 'two ' }, { seq: 3, data: 'three' }] });
@@ -46,7 +50,7 @@ export async function restore({ system }) {
   const seconds = (performance.now() - start) / 1000;
   await restarting;
   return [
-    row('kill -9 of fanout, 10,000 historical streams', 'until a session gets content again', seconds, 's', { target: '≤ 5 s', met: seconds <= 5 }),
-    row('kill -9 of fanout, 10,000 historical streams', 'opened, written and ended, 64 at a time', HISTORY / makingSeconds, 'streams/s'),
+    row(question, 'until a session gets content again', seconds, 's', { target: '≤ 5 s', met: seconds <= 5 }),
+    row(question, 'opened, written and ended, 64 at a time', history / makingSeconds, 'streams/s'),
   ];
 }

@@ -60,6 +60,10 @@ test('rows are checked against each other', () => {
   expect(problemsOf({ RIVULET_HEARTBEAT_MS: '2000' })[0]).toContain('a third of RIVULET_SESSION_TIMEOUT_MS');
 });
 
+test('two API keys with one id are a problem: only the last of them would work', () => {
+  expect(problemsOf({ RIVULET_API_KEYS: `ops:operator:${KEY},ops:viewer:${KEY}` })[0]).toContain('two keys with the id ops');
+});
+
 test('secrets come from files too, and are never printed, in problems neither', () => {
   const folder = mkdtempSync(join(tmpdir(), 'config-'));
   try {

@@ -38,6 +38,15 @@ function broker(text: string): string {
   return text;
 }
 
+/** Of two keys with one id only the last would work: a rotation that locks somebody out without a word. */
+function apiKeysProblem(values: Readonly<Record<string, unknown>>): string | null {
+  if (values['auth'] !== 'on') return null;
+  const ids = (values['apiKeys'] as readonly ApiKeyRow[]).map(({ id }) => id);
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index);
+  if (twice !== undefined) return `has two keys with the id ${twice}; give each its own (ops-1, ops-2)`;
+  return needed('apiKeys', 'give at least one key, e.g. ops:operator:$(printf %s rk_ops_SECRET | sha256sum | cut -c1-64)')(values);
+}
+
 /** Rows every process takes. */
 export const serviceRows = {
   log: choiceRow({ env: 'RIVULET_LOG', choices: ['kafka', 'memory'], fallback: 'kafka', doc: 'Where the log is. `memory` is for first looks and tests: nothing is durable.' }),
@@ -57,7 +66,7 @@ export const serviceRows = {
     check: (values) => (values['auth'] === 'off' && !isLoopback(values['host'] as string)
       ? 'is off while RIVULET_HOST is not a loopback address, which would let everyone in; set it to on, or RIVULET_HOST to 127.0.0.1' : null) }),
   apiKeys: listRow({ env: 'RIVULET_API_KEYS', entry: 'id:role:sha256hex', countMax: 256, isSecret: true, parseEntry: apiKey, doc: 'API keys: role producer, operator or viewer; SHA-256 of the whole key `rk_<id>_<secret>`.',
-    check: (values) => (values['auth'] === 'on' ? needed('apiKeys', 'give at least one key, e.g. ops:operator:$(printf %s rk_ops_SECRET | sha256sum | cut -c1-64)')(values) : null) }),
+    check: apiKeysProblem }),
   streamNoKeys: listRow({ env: 'RIVULET_STREAM_NO_KEYS', entry: 'hex keys', countMax: 2, isSecret: true, parseEntry: hexKey, doc: 'Keys of the streamNo check: the first issues, all verify (rotation). The same in every process.',
     check: needed('streamNoKeys', 'make a key with `openssl rand -hex 32` and give all processes the same') }),
   tokenKeys: listRow({ env: 'RIVULET_TOKEN_KEYS', entry: 'hex keys', countMax: 2, isSecret: true, parseEntry: hexKey, doc: 'Keys of the stream tokens (HS256): the first signs, all verify (rotation). The same in every process.',
