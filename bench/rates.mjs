@@ -9,7 +9,8 @@ const crc32 = (bytes, previous) => zlibCrc32(bytes, previous);
 const openRecord = {
   kind: 'open', channel: '', contentType: 'text/plain; charset=utf-8', merge: 'text', class: 'interactive',
   leaseMs: 10_000, ttlMs: 86_400_000, retentionMs: 86_400_000,
-  limits: { heldFragmentsMax: 64, heldBytesMax: 4 << 20, gapMsMax: 30_000, attemptsMax: 16, fragmentBytesMax: 256 << 10, streamBytesMax: 0 },
+  limits: { heldFragmentsMax: 64, heldBytesMax: 4 << 20, gapMsMax: 30_000, attemptsMax: 16,
+    fragmentBytesMax: 256 << 10, streamBytesMax: 0 },
   judgeVersion: 1, metadata: {},
 };
 const appendRecord = (firstSeq, payloads) => ({ kind: 'append', epoch: 1, firstSeq, writer: '', n: 0, writerRun: '', lane: '', payloads });

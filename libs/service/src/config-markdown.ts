@@ -10,7 +10,7 @@ export interface ConfigSection {
 export function configMarkdown(sections: readonly ConfigSection[]): string {
   const parts = [
     '# Configuration',
-    'Environment variables, read once at the start; an unknown `RIVULET_` name or a value out of range stops it, with all problems listed at once.\n'
+    'Environment variables, read once at the start; an unknown `RIVULET_` name (one with the prefix of another app is passed over) or a value out of range stops it, with all problems listed at once.\n'
     + '`--check-config` prints what is in force (secrets redacted) and exits 0 or 1; `--help` prints this table.\n'
     + 'A name marked *secret* may also come from a file: `NAME_FILE=/run/secrets/name`. `_MS` is milliseconds, `_BYTES` bytes.',
     'This file is written by `node tools/config-docs.mjs`; a test fails when it differs from the code.',
