@@ -163,6 +163,24 @@ test('[APPEND-2] what waits behind a batch that was given up fails with it, so t
   expect(requests).toHaveLength(3);
 });
 
+test('[APPEND-2] what waits behind an entry that was given up before it could leave fails with it', async () => {
+  const { batcher, next } = open({ deadlineMs: 100, requestsMax: 1 });
+  const hanging = batcher.append(0, 'a', 1).catch(codeOf);
+  const request = await next();
+  const first = batcher.append(1, 'b', 1).catch(codeOf);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const behind = batcher.append(1, 'c', 1).catch(codeOf);
+  expect(await hanging).toBe('LOG_UNAVAILABLE');
+  expect(await first).toBe('LOG_UNAVAILABLE');
+  request.refuse(new Error('timed out'));
+  const resent = batcher.append(1, 'b', 1);
+  const after = await next();
+  expect(after.sent).toEqual(new Map([[1, ['b']]]));
+  after.answer();
+  await resent;
+  expect(await behind).toBe('LOG_UNAVAILABLE');
+});
+
 test('[KAFKA-5] a batch Kafka refuses for good is rejected at once and does not take its neighbours along', async () => {
   const { batcher, next } = open();
   const good = batcher.append(0, 'good', 1);

@@ -253,7 +253,7 @@ export class PartitionBatcher<T> implements Appender<T> {
   }
 
   /**
-   * What waits behind a batch that was given up fails with it [APPEND-2]: were it sent, it would stand in the log without what was before
+   * What waits behind a batch or an entry that was given up fails with it [APPEND-2]: were it sent, it would stand in the log without what was before
    * it, and a long run of it would fail its stream (GAP_TOO_LARGE) before the resend can close the hole.
    */
   private rejectQueue(lane: Lane<T>): void {
@@ -285,11 +285,7 @@ export class PartitionBatcher<T> implements Appender<T> {
           this.rejectQueue(lane);
         } else next = Math.min(next, lane.batch.deadlineAt);
       }
-      const late = lane.queue.findIndex((waiting) => waiting.deadlineAt > now);
-      for (const waiting of lane.queue.splice(0, late === -1 ? lane.queue.length : late)) {
-        lane.queuedBytes -= waiting.bytes;
-        waiting.reject(this.unavailable(lane, null));
-      }
+      if (lane.queue.length > 0 && lane.queue[0]!.deadlineAt <= now) this.rejectQueue(lane);
       next = Math.min(next, lane.queue[0]?.deadlineAt ?? Infinity);
     }
     if (next !== Infinity) this.armDeadline(Math.max(1, next - now));
