@@ -27,6 +27,8 @@ export class FetchSession {
 
   /** @param places all that is to be fetched now @returns what the request has to say for that */
   begin(places: FetchPlace[]): FetchRequestPart {
+    // A full request names everything, also after one that failed before the broker took it.
+    if (this.epoch === 0) this.known.clear();
     const wanted = new Set<string>();
     const changed: FetchPlace[] = [];
     for (const place of places) {
