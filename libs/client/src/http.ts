@@ -14,7 +14,12 @@ export interface Call {
   /** Encoded once by the caller, so that a resend is byte-identical [APPEND-3]. */
   body?: string;
   signal?: AbortSignal;
+  /** request() only: bound of one try, its answer included, ms. */
+  answerMsMax?: number;
 }
+
+/** Far above the slowest answer (a verdict: 5 s). A host that vanished without a word is otherwise noticed after minutes. */
+const ANSWER_MS_MAX = 15_000;
 
 /** For answers that are not ours: a proxy's own page, a load balancer's 502. */
 const CODE_OF_STATUS: Record<number, ErrorCode> = {
@@ -38,14 +43,34 @@ export async function send(endpoint: Endpoint, call: Call): Promise<Response> {
   }
 }
 
-/** @returns the JSON of a 2xx answer. @throws StreamError as the service said, or NOT_READY when the answer broke off. */
+/**
+ * @returns the JSON of a 2xx answer.
+ * @throws StreamError as the service said, or NOT_READY when the answer broke off or did not come in time
+ */
 export async function request<T>(endpoint: Endpoint, call: Call): Promise<T> {
-  const response = await send(endpoint, call);
-  if (!response.ok) throw await errorOf(response);
+  const { signal: outer, answerMsMax = ANSWER_MS_MAX } = call;
+  if (outer?.aborted) throw outer.reason;
+  // By hand: AbortSignal.any keeps its sources' dependants, and a producer's signal lives through very many calls.
+  const limit = new AbortController();
+  const stop = (): void => limit.abort(outer?.reason);
+  outer?.addEventListener('abort', stop, { once: true });
+  const late = new StreamError('NOT_READY', { detail: `No answer from ${endpoint.url} within ${answerMsMax} ms.` });
+  const timer = setTimeout(() => limit.abort(late), answerMsMax);
+  try {
+    const response = await send(endpoint, { ...call, signal: limit.signal });
+    if (!response.ok) throw await errorOf(response);
+    return await jsonOf<T>(endpoint, response, limit.signal);
+  } finally {
+    clearTimeout(timer);
+    outer?.removeEventListener('abort', stop);
+  }
+}
+
+async function jsonOf<T>(endpoint: Endpoint, response: Response, signal: AbortSignal): Promise<T> {
   try {
     return (await response.json()) as T;
   } catch (cause) {
-    if (call.signal?.aborted) throw call.signal.reason;
+    if (signal.aborted) throw signal.reason;
     throw new StreamError('NOT_READY', { detail: `The answer of ${endpoint.url} broke off.` }, { cause });
   }
 }

@@ -127,6 +127,7 @@ export class Producer {
   /** @returns when everything written so far is durable. */
   async flush(): Promise<void> {
     this.pacer?.flush();
+    await this.paced;
     await this.window.flush();
   }
 
@@ -162,8 +163,8 @@ export class Producer {
 
   private appendPaced(content: string | Uint8Array): void {
     this.paced = this.append(content);
-    // A write that comes later tells of a failure; without one, flush and end do.
-    this.paced.catch(() => undefined);
+    // Nobody waits for a tick: what it cannot write must end the producer, or end() would seal a stream with a hole as whole.
+    this.paced.catch((error: unknown) => this.window.fail(error));
   }
 
   private push(fragment: FragmentIn, payload: Uint8Array): Promise<void> {
@@ -195,10 +196,10 @@ export class Producer {
     return resend(() => this.callOnce<T>(verb, body, headers), { giveUpMs: this.giveUpMs, signal: this.signal });
   }
 
-  private callOnce<T>(verb: string, body: string, headers: Record<string, string> = {}): Promise<T> {
+  private callOnce<T>(verb: string, body: string, headers: Record<string, string> = {}, answerMsMax?: number): Promise<T> {
     this.sentAt = Date.now();
     const path = `/v1/streams/${this.streamNo}/${verb}`;
-    return request<T>(this.endpoint, { method: 'POST', path, token: this.writeToken, headers, body, signal: this.signal });
+    return request<T>(this.endpoint, { method: 'POST', path, token: this.writeToken, headers, body, signal: this.signal, answerMsMax });
   }
 
   /** Proof of life while nothing is written; it is also how a silent producer learns of a cancel [APPEND-7]. */
@@ -207,7 +208,8 @@ export class Producer {
     this.isBeating = true;
     try {
       // Once: the next tick is the resend. Waiting for one would keep a process alive whose producer nobody uses any more.
-      await this.callOnce('heartbeat', '{}');
+      // Given up early enough for one more, on a new connection, within the lease.
+      await this.callOnce('heartbeat', '{}', {}, leaseMs / 4);
     } catch (error) {
       // Trouble that passes is left to the next tick; the rest means that this producer is out.
       if (error instanceof StreamError && error.row.next !== 'retry') this.window.fail(error);

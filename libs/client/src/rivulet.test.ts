@@ -149,6 +149,21 @@ test('[APPEND-9] a surrogate pair cut by the writer arrives whole', async () => 
   expect(await client.watch(producer.streamNo).text()).toBe('a🌊b');
 });
 
+test('[APPEND-9] text without a UTF-8 form in a paced write fails the producer, and the stream is not sealed as whole', async () => {
+  const producer = await client.open({}, { intervalMs: 50 });
+  await producer.write('good ');
+  await producer.write('half \ud83c pair');
+  await expect(producer.end()).rejects.toMatchObject({ code: 'UTF8_INVALID' });
+  expect((await client.state(producer.streamNo)).status).toBe('open');
+  const ticking = await client.open({}, { intervalMs: 50 });
+  const failed = new Promise((resolve) => ticking.signal.addEventListener('abort', resolve));
+  await ticking.write('good ');
+  await ticking.write('half \ud83c pair');
+  await failed;
+  await expect(ticking.write('more')).rejects.toMatchObject({ code: 'UTF8_INVALID' });
+  await expect(ticking.end()).rejects.toMatchObject({ code: 'UTF8_INVALID' });
+});
+
 test('a cancel fires the signal of a producer that is silent, and of one that writes', async () => {
   const silent = await client.open({ leaseMs: 1500 });
   const writing = await client.open();

@@ -70,6 +70,11 @@ test('a connection on which nothing comes is given up', async () => {
   await expect(collect(url, { silenceMsMax: 30 })).rejects.toMatchObject({ code: 'NOT_READY' });
 });
 
+test('a host that takes the connection and never answers is given up', async () => {
+  const url = await peer(() => undefined);
+  await expect(collect(url, { silenceMsMax: 30 })).rejects.toMatchObject({ code: 'NOT_READY' });
+});
+
 test('a connection that breaks off, or is refused, is transient', async () => {
   const url = await peer((response) => {
     response.writeHead(200, SSE).write(': hello\n\n', () => response.destroy());

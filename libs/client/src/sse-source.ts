@@ -34,7 +34,8 @@ export async function* sseEvents(endpoint: Endpoint, source: SseRequest, isDone:
     const headers: Record<string, string> = { accept: 'text/event-stream' };
     if (source.cursor !== undefined) headers['last-event-id'] = source.cursor;
     const call = { method: 'GET', path: source.path, token: source.token, headers, signal: connection.signal } as const;
-    const response = await send(endpoint, call);
+    const connecting = armSilence(connection, source);
+    const response = await send(endpoint, call).finally(() => clearTimeout(connecting));
     if (response.status === 204) return isDone();
     if (!response.ok || response.body === null) throw await errorOf(response);
     yield* parse(response.body, connection, source);
@@ -44,15 +45,19 @@ export async function* sseEvents(endpoint: Endpoint, source: SseRequest, isDone:
   }
 }
 
+function armSilence(connection: AbortController, { silenceMsMax }: SseRequest): ReturnType<typeof setTimeout> {
+  const silent = new StreamError('NOT_READY', { detail: `Nothing came for ${silenceMsMax} ms.` });
+  return setTimeout(() => connection.abort(silent), silenceMsMax);
+}
+
 async function* parse(body: ReadableStream<Uint8Array>, connection: AbortController, source: SseRequest): AsyncGenerator<SourceEvent> {
   const messages: EventSourceMessage[] = [];
   let retryAfterMs = 0;
   const parser = createParser({ onEvent: (message) => messages.push(message), onRetry: (ms) => (retryAfterMs = ms) });
   const reader = body.getReader();
   const decoder = new TextDecoder();
-  const silent = new StreamError('NOT_READY', { detail: `Nothing came for ${source.silenceMsMax} ms.` });
   for (;;) {
-    const timer = setTimeout(() => connection.abort(silent), source.silenceMsMax);
+    const timer = armSilence(connection, source);
     const { done, value } = await reader.read().catch((cause: unknown) => {
       if (connection.signal.aborted) throw connection.signal.reason;
       throw new StreamError('NOT_READY', { detail: `The connection broke off (${reasonOf(cause)}).` }, { cause });

@@ -1,0 +1,64 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { resend } from './backoff';
+import { request } from './http';
+import { Producer } from './producer';
+
+let server: Server | undefined;
+afterEach(() => {
+  jest.useRealTimers();
+  server?.closeAllConnections();
+  server?.close();
+});
+
+/** A peer that leaves the first request of each path but an abort without an answer, as one that vanished, and answers the others. */
+async function forgetfulPeer(): Promise<{ url: string; asked: string[] }> {
+  const asked: string[] = [];
+  server = createServer((incoming, response) => {
+    const path = incoming.url ?? '';
+    if (asked.includes(path) || path.endsWith('/abort')) response.end('{"ok":true}');
+    asked.push(path);
+    server?.emit('asked');
+  });
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+}
+const call = { method: 'POST', path: '/x', token: 'secret', body: '{}' } as const;
+
+test('[APPEND-3] a call that is not answered in time is resent', async () => {
+  const { url, asked } = await forgetfulPeer();
+  const attempt = (): Promise<unknown> => request({ url, fetch }, { ...call, answerMsMax: 50 });
+  expect(await resend(attempt, { giveUpMs: 5_000 })).toEqual({ ok: true });
+  expect(asked).toEqual(['/x', '/x']);
+});
+
+test('every call is bounded, also one that says nothing about it', async () => {
+  jest.useFakeTimers();
+  const silent: typeof fetch = (_input, init) => new Promise((_resolve, reject) => {
+    init?.signal?.addEventListener('abort', () => reject(new Error('aborted')));
+  });
+  const answer = expect(request({ url: 'http://nobody', fetch: silent }, call)).rejects.toMatchObject({ code: 'NOT_READY' });
+  await jest.advanceTimersByTimeAsync(15_000);
+  await answer;
+});
+
+test('the reason of the caller who aborts is what is thrown', async () => {
+  const { url } = await forgetfulPeer();
+  const stop = new AbortController();
+  const reason = new Error('enough');
+  server?.once('asked', () => stop.abort(reason));
+  await expect(request({ url, fetch }, { ...call, signal: stop.signal })).rejects.toBe(reason);
+});
+
+test('[APPEND-7] a heartbeat that is not answered makes room for the next one within the lease', async () => {
+  const { url, asked } = await forgetfulPeer();
+  const claims = Buffer.from(JSON.stringify({ lease: 1_000 })).toString('base64url');
+  const startedAt = Date.now();
+  const producer = new Producer({ url, fetch }, { streamNo: 's', epoch: 1, writeToken: `h.${claims}.s`, next: 1, checksum: 0 });
+  while (asked.length < 2) await new Promise((resolve) => server?.once('asked', resolve));
+  expect(Date.now() - startedAt).toBeLessThan(1_100);
+  expect(asked).toEqual(['/v1/streams/s/heartbeat', '/v1/streams/s/heartbeat']);
+  expect(producer.signal.aborted).toBe(false);
+  await producer.abort('CLIENT_GONE');
+});
