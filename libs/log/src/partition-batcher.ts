@@ -253,8 +253,8 @@ export class PartitionBatcher<T> implements Appender<T> {
   }
 
   /**
-   * What waits behind a batch or an entry that was given up fails with it [APPEND-2]: were it sent, it would stand in the log without what was before
-   * it, and a long run of it would fail its stream (GAP_TOO_LARGE) before the resend can close the hole.
+   * What waits behind a batch or an entry that was given up fails with it [APPEND-2]: were it sent, it would stand in the log without
+   * what was before it, and a long run of it would fail its stream (GAP_TOO_LARGE) before the resend can close the hole.
    */
   private rejectQueue(lane: Lane<T>): void {
     for (const waiting of lane.queue.splice(0)) {
