@@ -122,6 +122,21 @@ test('[KAFKA-13] a new tail waits for the running long poll, and no longer', asy
   await tail.close();
 });
 
+test('tails of one partition take turns: none skips records, and none waits for the other to be closed', async () => {
+  const topic = await freshTopic(log, 1);
+  const appender = log.appender(plain(topic));
+  for (let i = 0; i < 4; i += 1) await appender.append(0, `k:${i}`, 4);
+  const early = new Gatherer();
+  const late = new Gatherer();
+  const tails = [log.tail(topic, 0, 0, early.handlers), log.tail(topic, 0, 2, late.handlers)];
+  await Promise.all([early.count(4), late.count(2)]);
+  await appender.append(0, 'k:4', 4);
+  await Promise.all([early.count(5), late.count(3)]);
+  expect(early.records.map(({ offset }) => offset)).toEqual([0, 1, 2, 3, 4]);
+  expect(late.records.map(({ offset }) => offset)).toEqual([2, 3, 4]);
+  for (const tail of tails) await tail.close();
+});
+
 test('[JUDGE-3] LogAppendTime is the time of the broker for every record of a batch, whatever time the producer wrote', async () => {
   const topic = await freshTopic(log, 1);
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });

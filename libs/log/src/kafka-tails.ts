@@ -91,11 +91,25 @@ export class KafkaTails {
     const now = performance.now();
     const byLeader = new Map<number, KafkaTail[]>();
     const lost: KafkaTail[] = [];
+    const taken = new Map<string, KafkaTail>();
+    const shared = new Set<KafkaTail>();
     for (const tail of this.tails) {
       if (tail.state !== 'idle' || tail.notBefore > now) continue;
+      const key = `${tail.topic}/${tail.partition}`;
+      const twin = taken.get(key);
+      if (twin) {
+        shared.add(twin);
+        continue;
+      }
+      taken.set(key, tail);
       const leader = this.leaderOf(tail);
       if (leader === null) lost.push(tail);
       else if (!this.polling.has(leader)) byLeader.set(leader, [...(byLeader.get(leader) ?? []), tail]);
+    }
+    // A fetch names a partition once, from one offset: tails of the same partition take turns.
+    for (const tail of shared) {
+      this.tails.delete(tail);
+      this.tails.add(tail);
     }
     if (lost.length > 0) this.pause(lost, null);
     for (const [leader, tails] of byLeader) void this.poll(leader, tails);
