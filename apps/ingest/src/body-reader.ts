@@ -15,6 +15,7 @@ export class BodyReader {
   private failure: Error | null = null;
   private isEnded = false;
   private wake: (() => void) | null = null;
+  private onStop: (() => void) | null = null;
 
   /** @param source the request itself, or what gunzips it */
   constructor(private readonly source: Readable, private readonly request: IncomingMessage) {
@@ -53,6 +54,18 @@ export class BodyReader {
   stop(reason: Error): void {
     this.failure ??= reason;
     this.settle();
+    this.onStop?.();
+  }
+
+  /** Waits for something other than bytes, one at a time. @throws what `stop` was or is given, and what the work throws */
+  async unlessStopped(work: () => Promise<void>): Promise<void> {
+    if (this.failure) throw this.failure;
+    await new Promise<void>((resolve, reject) => {
+      this.onStop = resolve;
+      work().then(resolve, reject);
+    });
+    this.onStop = null;
+    if (this.failure) throw this.failure;
   }
 
   get stopped(): Error | null {

@@ -107,4 +107,20 @@ describe('over a log', () => {
     expect(appender.queuedBytes(0)).toBe(0);
     await appender.close();
   });
+
+  test('[APPEND-5] who waits behind what was appended while nobody waited is let in when that is durable', async () => {
+    const { log, appender } = await start(1000);
+    log.faults.isAway = true;
+    await appender.room(0, 200);
+    const queued = [appender.append(route('s'), run('x'.repeat(200), 1))];
+    expect(appender.hasRoom(0, 0)).toBe(true);
+    let isIn = false;
+    const room = appender.room(0, 200).then(() => (isIn = true));
+    log.faults.isAway = false;
+    await Promise.all(queued);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isIn).toBe(true);
+    await room;
+    await appender.close();
+  });
 });

@@ -22,6 +22,8 @@ export interface PackingCounts { fragments: number; records: number }
 
 /** What a record costs beside its payloads (key, framing), bytes: keeps many empty fragments within the bounds of a queue. */
 const ENTRY_BYTES = 96;
+/** Who waits for room looks again after this long, ms, whatever settled. */
+const ROOM_MS_MAX = 250;
 
 /**
  * The way of fragments into the log: one Appender per class, so that a bulk flood never holds interactive back; the round trip to Kafka is
@@ -37,6 +39,8 @@ export class FragmentAppender {
    */
   private readonly counters: number[] = [];
   private readonly waiting = new Map<number, (() => void)[]>();
+  /** Per partition the last append that wakes nobody yet; the entries of a partition settle in order, so it stands for all before it. */
+  private readonly newest = new Map<number, Promise<AppendResult>>();
 
   constructor(log: Log, private readonly options: FragmentAppenderOptions) {
     const { topic, queueBytesMax, batchBytesMax, batchEntriesMax, deadlineMs } = options;
@@ -77,11 +81,7 @@ export class FragmentAppender {
    */
   async room(partition: number, bytes: number): Promise<void> {
     while (!this.hasRoom(partition, bytes) && this.classOf(partition).queuedBytes(partition) > 0) {
-      await new Promise<void>((resolve) => {
-        const waiters = this.waiting.get(partition);
-        if (waiters) waiters.push(resolve);
-        else this.waiting.set(partition, [resolve]);
-      });
+      await this.change(partition);
     }
   }
 
@@ -102,17 +102,34 @@ export class FragmentAppender {
     // Only while someone waits for room: the usual append pays nothing for it.
     if (this.waiting.has(partition)) this.wakeAfter(partition, appended);
     else if (!this.hasRoom(partition, 0)) this.wakeAfter(partition, appended);
+    else this.newest.set(partition, appended);
     return appended;
   }
 
-  private wakeAfter(partition: number, appended: Promise<AppendResult>): void {
-    const wake = (): void => {
+  private change(partition: number): Promise<void> {
+    return new Promise((resolve) => {
       const waiters = this.waiting.get(partition);
-      if (!waiters) return;
-      this.waiting.delete(partition);
-      for (const waiter of waiters) waiter();
-    };
+      if (waiters) return void waiters.push(resolve);
+      // A batch that was given up on the wire still fills the queue, and nobody learns when it has left.
+      const timer = setTimeout(() => this.wake(partition), ROOM_MS_MAX).unref();
+      this.waiting.set(partition, [() => clearTimeout(timer), resolve]);
+      // What was appended while nobody waited wakes nobody, unless it is asked to now.
+      const newest = this.newest.get(partition);
+      this.newest.delete(partition);
+      if (newest) this.wakeAfter(partition, newest);
+    });
+  }
+
+  private wakeAfter(partition: number, appended: Promise<AppendResult>): void {
+    const wake = (): void => this.wake(partition);
     appended.then(wake, wake);
+  }
+
+  private wake(partition: number): void {
+    const waiters = this.waiting.get(partition);
+    if (!waiters) return;
+    this.waiting.delete(partition);
+    for (const waiter of waiters) waiter();
   }
 
   private classOf(partition: number): Appender<LogEntry> {

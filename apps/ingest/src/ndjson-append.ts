@@ -114,7 +114,7 @@ export class NdjsonAppend {
     const { partition, streamNo } = this.route;
     for (const run of this.packer.take()) {
       // [APPEND-5] Not read instead of refused: while this waits nothing more is taken from the socket.
-      if (!appender.hasRoom(partition, run.bytes)) await appender.room(partition, run.bytes);
+      if (!appender.hasRoom(partition, run.bytes)) await this.body.unlessStopped(() => appender.room(partition, run.bytes));
       if (this.inFlight.isFull) await this.inFlight.room();
       if (this.body.stopped) throw this.body.stopped;
       const startedAt = performance.now();

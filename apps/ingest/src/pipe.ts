@@ -112,6 +112,8 @@ export class Pipe {
   /** Everything that came since the last tick. */
   private async append(): Promise<void> {
     if (this.pendingBytes === 0) return;
+    const { appender } = this.parts;
+    const { partition } = this.route;
     const merged = this.pending.length === 1 ? this.pending[0]! : Buffer.concat(this.pending);
     this.pending = [];
     this.pendingBytes = 0;
@@ -121,9 +123,9 @@ export class Pipe {
       this.digest.update(payload);
       this.sequence += 1;
       const run = { firstSeq: this.sequence, lane: '', payloads: [payload], bytes: payload.length };
-      await this.parts.appender.room(this.route.partition, run.bytes);
+      if (!appender.hasRoom(partition, run.bytes)) await this.body.unlessStopped(() => appender.room(partition, run.bytes));
       await this.inFlight.room();
-      const appended = this.untilDurable(() => this.parts.appender.append(this.route, run));
+      const appended = this.untilDurable(() => appender.append(this.route, run));
       this.inFlight.add(run.bytes, appended, () => this.parts.metrics.acknowledged(run));
     }
   }
