@@ -22,6 +22,17 @@ test('[WATCH-1] what a channel repeats after a reconnect is left out, and a stra
   expect(textOf(follow(progress, [stream(1), fragment(1, 'abcdefgh')]))).toBe('h');
 });
 
+test('[WATCH-3] the newest value of a `latest` stream is never trimmed away after a reconnect', () => {
+  const progress = new Progress();
+  const latest = { ...stream(1), merge: 'latest' } as ReaderEvent;
+  const value = (from: number, to: number): FragmentEvent => ({ type: 'fragment', streamNo: 's', from, to, cursor: `1.${to}`, items: [to] });
+  follow(progress, [latest, value(1, 1), value(2, 2), value(3, 3)]);
+  progress.restart();
+  expect(follow(progress, [latest, value(1, 5)]).slice(1)).toEqual([{ ...value(1, 5), from: 4 }]);
+  progress.restart();
+  expect(follow(progress, [latest, value(1, 5), value(6, 6)]).slice(1)).toEqual([value(6, 6)]);
+});
+
 test('a rewind missed while disconnected is told', () => {
   const progress = new Progress();
   follow(progress, [stream(1), fragment(1, 'old')]);

@@ -1,4 +1,4 @@
-import type { FragmentEvent, Problem, ReaderEvent, RewindEvent } from '@rivulet/protocol';
+import type { FragmentEvent, Merge, Problem, ReaderEvent, RewindEvent } from '@rivulet/protocol';
 import { Backoff, isTransient, pause, retryAfterOf } from './backoff';
 import type { Endpoint } from './http';
 import { platform } from './platform-node';
@@ -63,6 +63,7 @@ export class Progress {
   private connectionLength = 0;
   private isReplay = false;
   private isFinal = false;
+  private merge: Merge | null = null;
 
   restart(): void {
     this.connectionLength = 0;
@@ -71,7 +72,10 @@ export class Progress {
 
   take(event: ReaderEvent): ReaderEvent[] {
     if (this.isFinal) return [];
-    if (event.type === 'stream') return this.begin(event.streamNo, event.epoch, event);
+    if (event.type === 'stream') {
+      this.merge = event.merge;
+      return this.begin(event.streamNo, event.epoch, event);
+    }
     if (event.type === 'rewind') return this.rewind(event);
     if (event.type === 'fragment') return this.fragment(event);
     if (event.type === 'final') this.isFinal = true;
@@ -96,8 +100,11 @@ export class Progress {
     const length = lengthOf(event);
     this.connectionLength += length;
     if (event.to <= this.last) return [];
-    const seen = event.from <= this.last ? this.length - startsAt : 0;
-    const fresh = seen > 0 ? { ...event, ...trim(event, seen), from: this.last + 1 } : event;
+    const straddles = event.from <= this.last;
+    // [WATCH-3] What `latest` leaves out is missing from the count, and what it brings is always the newest: nothing of it was seen.
+    const seen = straddles && this.merge !== 'latest' ? this.length - startsAt : 0;
+    const rest = seen > 0 ? trim(event, seen) : {};
+    const fresh = straddles ? { ...event, ...rest, from: this.last + 1 } : event;
     this.last = event.to;
     this.length = startsAt + length;
     return [fresh];
