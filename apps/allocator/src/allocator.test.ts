@@ -232,6 +232,17 @@ test('[APPEND-1] [APPEND-4] a cancel answers with the verdict, and again the sam
   expect(await recordsOf(system, 'cancel')).toHaveLength(1);
 });
 
+test.each([
+  ['half a pair: \ud83c', 'half a pair: \ufffd'], [`${'x'.repeat(511)}🌊`, 'x'.repeat(511)], [`${'x'.repeat(510)}🌊y`, `${'x'.repeat(510)}🌊`],
+])('[APPEND-4] a cancel that worked is answered as one, whatever its reason is made of: %#', async (reason, kept) => {
+  const system = await start();
+  const { streamNo } = await open(system);
+  for (let time = 0; time < 2; time += 1) {
+    expect(await system.allocator.cancel({ streamNo, by: 'ops', reason })).toMatchObject({ status: 'cancelled' });
+  }
+  expect((await system.list.one(streamNo)).final).toMatchObject({ reason: kept });
+});
+
 test('[APPEND-1] a cancel whose verdict is not known in time is PENDING, not an error', async () => {
   const system = await start({ RIVULET_ALLOCATOR_VERDICT_MS_MAX: '100' });
   const { streamNo } = await open(system);

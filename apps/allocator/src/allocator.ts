@@ -86,7 +86,7 @@ export class Allocator {
     const retry = this.pending.get(key) ?? { epoch: (asked.epoch || stream.epoch) + 1, offset: null };
     this.remember(key, retry);
     retry.offset ??= await this.parts.writer.write(asked.streamNo, partition, {
-      kind: 'retry', epoch: retry.epoch, attemptId: asked.attemptId, keep: asked.keep, reason: asked.reason.slice(0, TEXT_MAX),
+      kind: 'retry', epoch: retry.epoch, attemptId: asked.attemptId, keep: asked.keep, reason: plainText(asked.reason),
     });
     const left = Math.max(0, deadline - performance.now());
     const answer = await waits.until(asked.streamNo, left, (known) => outcomeOf(known, asked, retry));
@@ -97,13 +97,13 @@ export class Allocator {
   private async endByCancel(asked: CancelAsked): Promise<VerdictReply> {
     const { waits, verdictMsMax, writer } = this.parts;
     const { streamNo } = asked;
-    const reason = asked.reason.slice(0, TEXT_MAX);
+    const reason = plainText(asked.reason);
     const { partition } = this.parts.streamNos.verify(streamNo);
     const deadline = performance.now() + verdictMsMax;
     const stream = await waits.until(streamNo, verdictMsMax, (known) => known);
     if (!stream && !this.mayBeOpening(streamNo)) throw new StreamError('STREAM_NOT_FOUND', { streamNo });
     if (stream && isFinalStatus(stream.status)) return cancelledReply(stream, reason);
-    const offset = await writer.write(streamNo, partition, { kind: 'cancel', by: asked.by.slice(0, TEXT_MAX), reason });
+    const offset = await writer.write(streamNo, partition, { kind: 'cancel', by: plainText(asked.by), reason });
     const final = await waits.until(streamNo, Math.max(0, deadline - performance.now()),
       (known) => (isFinalStatus(known.status) || verdictAt(known, offset) ? known : undefined));
     if (!final) return { ...(stream ? replyOf(stream) : { streamNo, sequence: 0, bytes: 0, checksum: 0 }), status: 'PENDING' };
@@ -148,6 +148,14 @@ export class Allocator {
     const writeToken = await this.parts.auth.mintWrite({ streamNo, open, openedAt, epoch });
     return { streamNo, epoch, writeToken, next: sequence + 1, bytes, checksum };
   }
+}
+
+const LONE_SURROGATES = /\p{Surrogate}/gu;
+
+/** Text as it comes back from the log, where it is UTF-8: so that a cancel knows its own reason again. Cut at a code point. */
+function plainText(text: string): string {
+  // The u flag sees pairs as one character, so only halves match; the cut may leave another one at the end.
+  return text.replace(LONE_SURROGATES, '\ufffd').slice(0, TEXT_MAX).replace(LONE_SURROGATES, '');
 }
 
 /** Mine: the stream as it is now. Otherwise: why not. */
