@@ -227,13 +227,16 @@ test('[WATCH-11] CORS answers listed origins only, preflights too, and hijacked 
   const allowed = await preflight('https://app.example');
   expect(allowed.status).toBe(204);
   expect(allowed.headers.get('access-control-allow-origin')).toBe('https://app.example');
-  for (const name of ['Authorization', 'Content-Type', 'Last-Event-ID', 'Fragment-Seq', 'Idempotency-Key']) {
+  const sent = [
+    'Authorization', 'Content-Type', 'Last-Event-ID', 'Fragment-Seq', 'Idempotency-Key', 'Content-Encoding', 'If-None-Match', 'If-Range',
+  ];
+  for (const name of sent) {
     expect(allowed.headers.get('access-control-allow-headers')).toContain(name);
   }
   expect((await preflight('https://evil.example')).headers.get('access-control-allow-origin')).toBeNull();
   const half = await fetch(`${url}/half`, { headers: { origin: 'https://app.example' } });
   expect(half.headers.get('access-control-allow-origin')).toBe('https://app.example');
-  for (const name of ['Location', 'ETag', 'Retry-After', 'Repr-Digest']) {
+  for (const name of ['Location', 'ETag', 'Retry-After', 'Repr-Digest', 'Stream-Status']) {
     expect(half.headers.get('access-control-expose-headers')).toContain(name);
   }
   expect(half.headers.get('referrer-policy')).toBe('no-referrer');
