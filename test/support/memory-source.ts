@@ -47,7 +47,7 @@ class MemoryEntry implements StreamEntry {
 
 /** The smallest owner there can be: the judge over partition 0 of a memory log. For tests of delivery that steer every fold themselves. */
 export class MemorySource implements StreamSource {
-  readonly ready = true;
+  ready = true;
   readonly entries = new Map<string, MemoryEntry>();
   private readonly waiting: (() => void)[] = [];
   private readonly channels = new Map<string, Set<(streamNo: string) => void>>();

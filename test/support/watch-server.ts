@@ -21,6 +21,7 @@ export interface WatchServerOptions {
   frameBytesMax?: number;
   keepAliveMs?: number;
   cancel?: CancelPort['cancel'];
+  sessionStreamsMax?: number;
 }
 
 const KEY = new Uint8Array(32).fill(7);
@@ -47,7 +48,7 @@ export class WatchServer {
       source: this.source, metrics, auth: this.auth, streamNos: this.streamNos,
       turns: new ScanTurns({ log: this.log, topic: FRAGMENTS, concurrentMax: 2, onScan: (bytes) => metrics.scanned(bytes) }),
       frames: new SharedFrames(), keepAlives: new KeepAlives(options.keepAliveMs),
-      limits: { frameBytesMax: options.frameBytesMax ?? 65_536, sessionStreamsMax: 100 },
+      limits: { frameBytesMax: options.frameBytesMax ?? 65_536, sessionStreamsMax: options.sessionStreamsMax ?? 100 },
     });
     const watch = new Watch(this.delivery);
     this.server = createServer((request, response) => {

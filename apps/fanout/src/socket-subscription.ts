@@ -157,9 +157,10 @@ export class SocketChannel implements SocketSubscription, ChannelOutlet {
     this.prefix = prefixOf(frame.id);
   }
 
-  /** @throws StreamError FORBIDDEN */
+  /** @throws StreamError FORBIDDEN; NOT_READY while partitions are restored, as their streams would be missed */
   static open(socket: SocketLine, frame: SubscribeFrame & { channel: string }, principals: readonly Principal[]): SocketChannel {
     socket.delivery.authorize(principals, { scope: 'read', channel: frame.channel });
+    if (!socket.delivery.options.source.ready) throw new StreamError('NOT_READY');
     return new SocketChannel(socket, frame, principals);
   }
 
@@ -214,7 +215,12 @@ export class SocketChannel implements SocketSubscription, ChannelOutlet {
     this.unreadable(subscription.entry.streamNo, error);
   }
 
+  /** Ownership or the log gone is trouble of the whole channel, told once, and the peer subscribes again; all else is the stream's own. */
   unreadable(streamNo: string, error: StreamError): void {
-    this.socket.problem(error, { id: this.frame.id, streamNo });
+    const { id } = this.frame;
+    if (error.row.next !== 'retry') return this.socket.problem(error, { id, streamNo });
+    this.stop();
+    this.socket.forgetSubscription(id);
+    this.socket.problem(error, { id });
   }
 }

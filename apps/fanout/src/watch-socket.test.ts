@@ -1,8 +1,10 @@
+import { EventEmitter } from 'node:events';
 import { WebSocket } from 'ws';
 import type { LogRecord } from '@rivulet/protocol';
 import { appendRecord } from '../../../test/support/memory-source';
 import { WatchServer } from '../../../test/support/watch-server';
 import type { WatchServerOptions } from '../../../test/support/watch-server';
+import { WatchSocket } from './watch-socket';
 
 const END: LogRecord = { kind: 'end', epoch: 1, lastSeq: null, checksum: null, digest: '', metadata: {} };
 const servers: WatchServer[] = [];
@@ -178,6 +180,24 @@ test('a channel on a socket: the window counts per stream, an ack names the stre
   expect(codeOf(await peer.one('problem', 'd'))).toBe('FORBIDDEN');
 });
 
+test('a channel on a socket is refused while partitions are restored, and ends with one problem when they are lost', async () => {
+  const server = await startServer();
+  const streams = [await server.open({ channel: 'team' }), await server.open({ channel: 'team' })];
+  const peer = await connect(server, await server.auth.mintChannel('team', Date.now() + 60_000));
+  server.source.ready = false;
+  peer.send({ type: 'subscribe', id: 'early', channel: 'team' });
+  expect(codeOf(await peer.one('problem', 'early'))).toBe('NOT_READY');
+  server.source.ready = true;
+  peer.send({ type: 'subscribe', id: 'c', channel: 'team' });
+  await peer.until(() => peer.frames.filter(({ type }) => type === 'stream').length === streams.length);
+  await server.source.stop();
+  expect((await peer.one('problem', 'c'))['problem']).toMatchObject({ code: 'NOT_OWNER' });
+  peer.send({ type: 'subscribe', id: 'c', channel: 'other' });
+  await peer.until(() => peer.frames.some((frame) => frame.type === 'problem' && codeOf(frame) === 'FORBIDDEN'));
+  expect(peer.frames.filter((frame) => frame.type === 'problem' && codeOf(frame) === 'NOT_OWNER')).toHaveLength(1);
+  for (const { no } of streams) expect(server.source.entries.get(no)).toMatchObject({ pins: 0, sessions: 0 });
+});
+
 test('[WATCH-8] cancel needs its own scope, and is answered with the verdict', async () => {
   const verdict = { streamNo: 'x', status: 'cancelled' as const, sequence: 0, bytes: 0, checksum: 0 };
   const calls: object[] = [];
@@ -213,6 +233,78 @@ test('what cannot be read is answered and costs nothing else; unsubscribe ends a
   await server.put(no, appendRecord(1, ['a']), END);
   await peer.one('final', 'u');
   expect(peer.frames.filter((frame) => frame['id'] === 's').map(({ type }) => type)).toEqual(['stream', 'problem']);
+});
+
+test('an invalid frame before the first credential ends the socket', async () => {
+  const server = await startServer();
+  const peer = await connect(server);
+  for (let n = 0; n < 50; n += 1) peer.send('{');
+  expect(await peer.until(() => peer.closed)).toEqual({ code: 4400, reason: 'FRAME_INVALID' });
+  expect(peer.frames.map(codeOf)).toEqual(['FRAME_INVALID']);
+});
+
+/** A transport whose peer reads only when told to: no kernel buffer blurs the bounds. */
+class StalledSocket extends EventEmitter {
+  bufferedAmount = 0;
+  isPaused = false;
+  isCut = false;
+  private readonly sent: (() => void)[] = [];
+  pause(): void { this.isPaused = true; }
+  resume(): void { this.isPaused = false; }
+  close(): void { this.emit('close'); }
+  terminate(): void {
+    this.isCut = true;
+    this.emit('close');
+  }
+  send(text: string, onSent: () => void): void {
+    this.bufferedAmount += text.length;
+    this.sent.push(onSent);
+  }
+  readAll(): void {
+    this.bufferedAmount = 0;
+    for (const onSent of this.sent.splice(0)) onSent();
+  }
+}
+
+test('a peer that makes replies and reads none is not read either, and is cut off if its replies still pile up', async () => {
+  const server = await startServer();
+  const { token } = await server.open();
+  const socket = new StalledSocket();
+  new WatchSocket(server.delivery, { cancel: () => Promise.reject(new Error('nobody')) }, socket as unknown as WebSocket);
+  const settled = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
+  const frame = async (text: string): Promise<void> => {
+    socket.emit('message', Buffer.from(text), false);
+    await settled();
+  };
+  await frame(JSON.stringify({ type: 'auth', token }));
+  while (socket.bufferedAmount === 0) await settled();
+  while (!socket.isPaused && socket.bufferedAmount < 256 * 1024) await frame('{');
+  expect(socket.isPaused).toBe(true);
+  expect(socket.bufferedAmount).toBeLessThan(128 * 1024);
+  socket.readAll();
+  expect(socket.isPaused).toBe(false);
+  while (!socket.isCut && socket.bufferedAmount < 6 * 1024 * 1024) await frame('{'); // what was received before the pause
+  expect(socket.isCut).toBe(true);
+  expect(socket.bufferedAmount).toBeLessThan(5 * 1024 * 1024);
+  expect(server.delivery.sessionCount).toBe(0);
+});
+
+test('[WATCH-8] acks do not wait for a verdict; one that fails names its subscription', async () => {
+  let decide: (error: Error) => void = () => undefined;
+  const server = await startServer({ cancel: () => new Promise((_, reject) => { decide = reject; }) });
+  const { no, token } = await server.open();
+  const { open, openedAt } = (await server.source.open(no)).state;
+  const peer = await connect(server, token, await server.auth.mintWrite({ streamNo: no, open, openedAt, epoch: 1 }));
+  await server.put(no, appendRecord(1, ['a', 'b']));
+  peer.send({ type: 'subscribe', id: 's', streamNo: no, window: 1 });
+  await peer.until(() => peer.last('s') === 1);
+  peer.send({ type: 'cancel', streamNo: no });
+  peer.send({ type: 'ack', id: 's', cursor: '1.2' });
+  expect(codeOf(await peer.one('problem', 's'))).toBe('CURSOR_UNKNOWN');
+  peer.send({ type: 'ack', id: 's', cursor: '1.1' });
+  await peer.until(() => peer.last('s') === 2);
+  decide(new Error('no verdict'));
+  await peer.until(() => peer.frames.some((frame) => frame.type === 'problem' && codeOf(frame) === 'INTERNAL'));
 });
 
 test('a drain closes with 1012 and a time to come back', async () => {

@@ -21,6 +21,8 @@ const PRINCIPALS_MAX = 256;
 const PENDING_FRAMES_MAX = 64;
 /** Bytes on the way to the peer beyond which nothing more is written. */
 const BUFFERED_BYTES_MAX = 64 * 1024;
+/** Replies are written all the same; a peer that makes so many of them and reads none is cut off. */
+const UNREAD_BYTES_CUT = 4 * 1024 * 1024;
 const CLOSE_MS_MAX = 2_000;
 const RETRY_JITTER_MS = 2_000;
 /** Keep-alives without a pong after which a peer that is not merely slow is taken for dead. */
@@ -64,6 +66,9 @@ export class WatchSocket implements Session, SocketLine {
     if (this.isClosed) return;
     this.socket.send(text, this.onSent);
     if (this.socket.bufferedAmount > BUFFERED_BYTES_MAX) this.isBlocked = true;
+    if (this.socket.bufferedAmount <= UNREAD_BYTES_CUT) return;
+    this.socket.terminate();
+    this.close();
   }
 
   problem(error: StreamError, facts: { id?: string; streamNo?: string } = {}): void {
@@ -91,24 +96,41 @@ export class WatchSocket implements Session, SocketLine {
 
   private receive(text: string | null): void {
     this.pending += 1;
-    if (this.pending >= PENDING_FRAMES_MAX) this.socket.pause();
-    this.work = this.work.then(() => this.obey(text)).catch((error: unknown) => this.problem(asStreamError(error))).finally(() => {
-      this.pending -= 1;
-      if (this.socket.isPaused && this.pending < PENDING_FRAMES_MAX / 2) this.socket.resume();
-    });
+    // Who does not read what is written to it is not read either: each of its frames may make a reply.
+    if (this.pending >= PENDING_FRAMES_MAX || this.isBlocked) this.socket.pause();
+    const obeyed = this.work.then(() => this.obey(text)).catch((error: unknown) => this.problem(asStreamError(error)));
+    this.work = obeyed.finally(() => this.settle());
+  }
+
+  private settle(): void {
+    this.pending -= 1;
+    this.readOn();
+  }
+
+  private readOn(): void {
+    if (this.socket.isPaused && !this.isBlocked && this.pending < PENDING_FRAMES_MAX / 2) this.socket.resume();
   }
 
   private async obey(text: string | null): Promise<void> {
     if (this.isClosed) return;
-    if (text === null) throw new StreamError('FRAME_INVALID', { detail: 'Binary frames are not taken; send JSON text.' });
-    const frame = parseWatchFrame(text);
+    let frame: WatchRequest;
+    try {
+      frame = frameOf(text);
+    } catch (error) {
+      // Nobody yet: a stranger is not owed an answer to each of its frames.
+      if (this.principals.length === 0 && !(await this.isOpenToAll())) return this.refuse(asStreamError(error));
+      throw error;
+    }
     if (frame.type === 'auth') return this.authenticate(frame.token);
     if (this.principals.length === 0 && !(await this.isOpenToAll())) return this.refuse(new StreamError('UNAUTHENTICATED'));
     switch (frame.type) {
       case 'subscribe': return this.subscribe(frame);
       case 'unsubscribe': return this.unsubscribe(frame.id);
-      case 'ack': return this.subscriptions.get(frame.id)?.ack(frame.cursor);
-      case 'cancel': return this.cancel(frame);
+      case 'ack': return this.ack(frame);
+      case 'cancel':
+        // Not in the queue, as a verdict takes its time and acks do not wait for it; it counts as pending all the same.
+        this.pending += 1;
+        void this.cancel(frame).finally(() => this.settle());
     }
   }
 
@@ -161,6 +183,14 @@ export class WatchSocket implements Session, SocketLine {
     this.subscriptions.delete(id);
   }
 
+  private ack({ id, cursor }: WatchRequest & { type: 'ack' }): void {
+    try {
+      this.subscriptions.get(id)?.ack(cursor);
+    } catch (error) {
+      this.problem(asStreamError(error), { id });
+    }
+  }
+
   /** [WATCH-8] Only this cancels, and only with the scope for it. */
   private async cancel({ streamNo, reason = '' }: { streamNo: string; reason?: string }): Promise<void> {
     const { delivery, cancelPort } = this;
@@ -178,6 +208,7 @@ export class WatchSocket implements Session, SocketLine {
     if (!this.isBlocked || this.socket.bufferedAmount > BUFFERED_BYTES_MAX / 2) return;
     this.isBlocked = false;
     this.line.pump(() => this.isWritable);
+    this.readOn();
   };
 
   private refuse(error: StreamError): void {
@@ -203,6 +234,11 @@ export class WatchSocket implements Session, SocketLine {
     for (const forget of this.forget) forget();
     this.delivery.remove(this);
   }
+}
+
+function frameOf(text: string | null): WatchRequest {
+  if (text === null) throw new StreamError('FRAME_INVALID', { detail: 'Binary frames are not taken; send JSON text.' });
+  return parseWatchFrame(text);
 }
 
 function asStreamError(error: unknown): StreamError {
