@@ -10,6 +10,11 @@ import type { SendBatches } from './partition-batcher';
 export type Compression = 'none' | 'gzip' | 'lz4';
 const CODECS = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, lz4: CompressionTypes.LZ4 } as const;
 const DISCONNECT_MS_MAX = 2000;
+/**
+ * One, for the metadata that MetadataStale or a moved leader has refreshed. More would only hold a request slot of the batcher, for a whole
+ * time-out each, while a broker hangs; the batcher sends again anyway.
+ */
+const RETRIES = 1;
 
 /**
  * A plain producer, acks=all. No idempotence: kafkajs rolls its sequence numbers back on a lost response, so that of two concurrent sends
@@ -24,7 +29,7 @@ export class KafkaProducer {
     this.producer = client.kafka.producer({
       idempotent: false,
       allowAutoTopicCreation: false,
-      retry: RETRY,
+      retry: { ...RETRY, retries: RETRIES },
       createPartitioner: () => ({ topic, message, partitionMetadata }) => this.choose(topic, message.partition, partitionMetadata),
     });
     // A connection that hangs is cut, or every retry would be written into it (kafkajs #919, #1783).
