@@ -80,6 +80,24 @@ test('auth by frame with a write token is enough for its stream, and for no othe
   client.ws.close();
 });
 
+test('a socket keeps as many write tokens as two sockets may have streams, and always those of streams it writes to', async () => {
+  const small = await startIngest({ RIVULET_INGEST_SOCKET_STREAMS_MAX: '1' });
+  const [written, idle, last] = [await small.open(), await small.open(), await small.open()];
+  const client = await new Client(small, {}).ready();
+  client.send({ type: 'auth', token: written.writeToken });
+  client.send({ type: 'append', streamNo: written.streamNo, seq: 1, data: 'x' });
+  await client.frame((frame) => frame.type === 'ack');
+  for (const { writeToken } of [idle, last]) client.send({ type: 'auth', token: writeToken });
+  client.send({ type: 'append', streamNo: idle.streamNo, seq: 1, data: 'x' });
+  expect(await client.frame((frame) => frame.type === 'problem')).toMatchObject({ streamNo: idle.streamNo, problem: { code: 'UNAUTHENTICATED' } });
+  for (let calls = 1; calls <= 2; calls += 1) {
+    client.send({ type: 'end', streamNo: written.streamNo, lastSeq: 1 });
+    await eventually(() => expect(client.frames.filter((frame) => frame.type === 'verdict')).toHaveLength(calls));
+  }
+  client.ws.close();
+  await small.stop();
+});
+
 test('[NO-2] a made-up streamNo is a problem of its frame, not of the socket', async () => {
   const { streamNo } = await app.open();
   const client = await new Client(app).ready();

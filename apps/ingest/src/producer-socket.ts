@@ -198,6 +198,8 @@ export class ProducerSocket {
   private async join(writer: { streamNo: string; epoch?: number; run?: string }): Promise<SocketStream> {
     const { streamNo } = writer;
     const route = await this.parts.admission.route(this.admit(streamNo, 'write'), { epoch: writer.epoch, run: writer.run });
+    // What listens now would never be unsubscribed: the socket has closed meanwhile.
+    if (this.ws.readyState !== this.ws.OPEN) throw new StreamError('NOT_READY', { detail: 'The socket is closed.', retryAfterMs: 1000 });
     this.leave(streamNo);
     if (this.streams.size >= this.parts.settings.socketStreamsMax) {
       throw new StreamError('OVERLOADED', { detail: 'This socket writes to as many streams as it may.', retryAfterMs: 1000 });
@@ -257,6 +259,8 @@ export class ProducerSocket {
     }
     const { type, streamNo: _no, epoch: _epoch, ...body } = frame;
     const verdict = 'code' in body ? await verdicts.abort(admitted, writer, body) : await verdicts.end(admitted, writer, body);
+    // Its own last word. Without a key the token stays, for the same call again [APPEND-4]; keepToken bounds those.
+    if (this.principal && this.tokens.get(streamNo) === admitted.principal) this.tokens.delete(streamNo);
     this.send({ type: 'verdict', kind: type, ...verdict });
   }
 
@@ -266,19 +270,31 @@ export class ProducerSocket {
     admission.mayOpen(this.principal);
     const call = { principal: this.principal.id, idempotencyKey: frame.idempotencyKey ?? '', options: frame.options ?? {} };
     const opened = await allocator.open(call);
-    this.tokens.set(opened.streamNo, await admission.authenticate(`Bearer ${opened.writeToken}`));
+    this.keepToken(opened.streamNo, await admission.authenticate(`Bearer ${opened.writeToken}`));
     this.send({ type: 'opened', id: frame.id, ...opened });
   }
 
   private async authenticate(authorization: string): Promise<void> {
     try {
       const principal = await this.parts.admission.authenticate(authorization);
-      if (principal.claims?.sub !== undefined) this.tokens.set(principal.claims.sub, principal);
+      if (principal.claims?.sub !== undefined) this.keepToken(principal.claims.sub, principal);
       else this.principal = principal;
     } catch (error) {
       // A socket that has shown nothing valid has no use; one that has keeps its other streams.
       if (this.principal || this.tokens.size > 0) throw error;
       this.stop(error as Error);
+    }
+  }
+
+  /** Bounded: the oldest goes first, unless its stream is being written here (of those there are at most half as many). */
+  private keepToken(streamNo: string, principal: Principal): void {
+    this.tokens.delete(streamNo);
+    this.tokens.set(streamNo, principal);
+    if (this.tokens.size <= this.parts.settings.socketStreamsMax * 2) return;
+    for (const oldest of this.tokens.keys()) {
+      if (this.streams.has(oldest) || oldest === streamNo) continue;
+      this.tokens.delete(oldest);
+      return;
     }
   }
 
