@@ -75,8 +75,13 @@ export class ChannelFollower implements Outlet {
     this.openMore();
   }
 
+  /** As many as a connection carries; the others wait until one of those has ended. */
   private openMore(): void {
-    while (!this.isStopped && this.queue.length > 0 && this.opening + this.catchingUp.size < CATCHING_UP_MAX) {
+    const { sessionStreamsMax } = this.delivery.options.limits;
+    while (
+      !this.isStopped && this.queue.length > 0 && this.opening + this.catchingUp.size < CATCHING_UP_MAX
+      && this.opening + this.subscriptions.size < sessionStreamsMax
+    ) {
       this.opening += 1;
       void this.open(this.queue.shift()!);
     }
@@ -97,11 +102,11 @@ export class ChannelFollower implements Outlet {
 
   private async subscribe(streamNo: string): Promise<void> {
     const { delivery, request, subscriptions } = this;
-    if (subscriptions.size >= delivery.options.limits.sessionStreamsMax) {
-      throw new StreamError('OVERLOADED', { detail: `A connection carries at most ${subscriptions.size} streams.` });
-    }
     const entry = await delivery.open(streamNo, request.principals);
-    const place = await delivery.place(entry, null);
+    const place = await delivery.place(entry, null).catch((error: unknown) => {
+      delivery.options.source.release(entry);
+      throw error;
+    });
     const subscription = delivery.subscription(delivery.reader(entry, place), entry, this, request.intervalMs);
     if (this.isStopped || subscriptions.has(streamNo)) return subscription.stop();
     subscriptions.set(streamNo, subscription);
@@ -117,6 +122,7 @@ export class ChannelFollower implements Outlet {
 
   private forget(subscription: Subscription): void {
     this.subscriptions.delete(subscription.entry.streamNo);
-    this.caughtUp(subscription);
+    this.catchingUp.delete(subscription);
+    this.openMore();
   }
 }

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { StreamError } from '@rivulet/protocol';
+import { onGone } from './connection-close';
 import type { ByteSpan } from './content-range';
 import type { Delivery, Session } from './delivery';
 import type { Place, Told } from './reader';
@@ -30,6 +31,7 @@ export interface ContentAnswers {
 export class ContentBody implements Outlet, Session {
   private readonly subscription: Subscription;
   private readonly forget: () => void;
+  private readonly stopListening: () => void;
   private at: number;
   private isBlocked = false;
   private isHeadSent = false;
@@ -45,7 +47,7 @@ export class ContentBody implements Outlet, Session {
     // A live stream may be silent, and a reader slow, for as long as they like [WATCH-4].
     response.socket?.setTimeout(0).setKeepAlive(true, 60_000);
     response.on('drain', () => this.unblock());
-    response.once('close', () => this.close());
+    this.stopListening = onGone(response, () => this.close());
   }
 
   start(): void {
@@ -142,6 +144,7 @@ export class ContentBody implements Outlet, Session {
     this.subscription.stop();
     if (this.isForgotten) return;
     this.isForgotten = true;
+    this.stopListening();
     this.delivery.remove(this);
     this.forget();
   }

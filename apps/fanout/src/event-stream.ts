@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { problemOf } from '@rivulet/protocol';
 import type { StreamError } from '@rivulet/protocol';
+import { onGone } from './connection-close';
 import { sseFrame } from './shared-frames';
 import type { SseFrame } from './shared-frames';
 
@@ -26,6 +27,7 @@ export class EventStream {
     'X-Accel-Buffering': 'no',
   };
   private readonly socket: Socket | null;
+  private readonly stopListening: () => void;
   private isBlocked = false;
   private isClosed = false;
 
@@ -40,7 +42,7 @@ export class EventStream {
     // them again per session: a fifth of the cost of a delivery. Not for HTTP/1.0, which has no chunks.
     this.socket = response.chunkedEncoding ? socket : null;
     (this.socket ?? response).on('drain', this.onDrain);
-    response.once('close', this.onClose);
+    this.stopListening = onGone(response, this.onClose);
     this.write(sseFrame(`retry: ${RETRY_MS}\n\n`));
   }
 
@@ -89,6 +91,7 @@ export class EventStream {
     if (this.isClosed) return;
     this.isClosed = true;
     (this.socket ?? this.response).off('drain', this.onDrain);
+    this.stopListening();
     this.handlers.onClose();
   };
 }

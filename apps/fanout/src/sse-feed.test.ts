@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import type { LogRecord } from '@rivulet/protocol';
 import { appendRecord, FRAGMENTS } from '../../../test/support/memory-source';
 import { bodyOf, get, SseReader, WatchServer } from '../../../test/support/watch-server';
@@ -228,4 +229,53 @@ test('a channel feed tells streams apart by streamNo, present and future, each f
   expect(reader.events.every(({ id }) => id === undefined)).toBe(true);
   expect(reader.named('fragment')[0]!.data).toEqual({ streamNo: first.no, from: 1, to: 1, cursor: '1.1', text: 'a' });
   expect((await get(`http://${server.address}/v1/watch/channels/other/events`, token, SSE)).statusCode).toBe(403);
+});
+
+test('a channel with more open streams than a connection carries: the others wait until one has ended', async () => {
+  const server = await startServer({ sessionStreamsMax: 2 });
+  const streams = [];
+  for (let n = 0; n < 4; n += 1) streams.push(await server.open({ channel: 'team' }));
+  const token = await server.auth.mintChannel('team', Date.now() + 60_000);
+  const reader = new SseReader(await get(`http://${server.address}/v1/watch/channels/team/events`, token, SSE));
+  await reader.until(() => reader.named('stream').length === 2);
+  const told = () => new Set(reader.named('stream').map(({ data }) => data['streamNo']));
+  const [one] = streams.filter(({ no }) => told().has(no));
+  await server.put(one!.no, appendRecord(1, ['a']), END);
+  await reader.until(() => reader.named('stream').length === 3);
+  for (const { no } of streams) {
+    if (no !== one!.no && told().has(no)) await server.put(no, END);
+  }
+  await reader.until(() => told().size === 4);
+  expect(reader.named('unavailable')).toEqual([]);
+  reader.response.destroy();
+});
+
+test('a stream of a channel whose place cannot be found is not kept in memory for it', async () => {
+  const server = await startServer();
+  const { no } = await server.open({ channel: 'team' });
+  await server.put(no, appendRecord(1, ['a']));
+  const entry = await server.source.open(no);
+  while (entry.view.evict()) continue;
+  server.source.release(entry);
+  server.log.truncate(FRAGMENTS, 0, 2);
+  const token = await server.auth.mintChannel('team', Date.now() + 60_000);
+  const reader = new SseReader(await get(`http://${server.address}/v1/watch/channels/team/events`, token, SSE));
+  await reader.until(() => reader.named('problem').length === 1);
+  reader.response.destroy();
+  expect(reader.named('problem')[0]!.data).toMatchObject({ streamNo: no, code: 'CURSOR_EXPIRED' });
+  expect(server.source.entries.get(no)).toMatchObject({ pins: 0, sessions: 0 });
+});
+
+test('[WATCH-8] a connection that goes takes along what was pipelined behind an answer that never ended', async () => {
+  const server = await startServer();
+  const { no, token } = await server.open();
+  await server.put(no, appendRecord(1, ['a']));
+  const socket = connect(Number(server.address.split(':')[1]), '127.0.0.1');
+  const ask = (what: string): string => `GET /v1/watch/${no}/${what} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`;
+  socket.write(ask('events') + ask('events') + ask('content?live'));
+  const sessions = (): number => server.delivery.sessionCount;
+  while (sessions() < 3) await new Promise((resolve) => { setImmediate(resolve); });
+  socket.destroy();
+  while (sessions() > 0) await new Promise((resolve) => { setImmediate(resolve); });
+  expect(server.source.entries.get(no)).toMatchObject({ pins: 0, sessions: 0 });
 });

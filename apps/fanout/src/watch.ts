@@ -43,7 +43,7 @@ export class Watch {
         // [WATCH-2] The reader has everything: 204 makes EventSource stop.
         if (place.isFinished) response.writeHead(204).end();
         else if (request.method === 'HEAD') response.writeHead(200, EventStream.HEADERS).end();
-        else if (!response.destroyed) return void new SseFeed(delivery, response, entry, place, intervalMs);
+        else if (!response.destroyed && !request.socket.destroyed) return void new SseFeed(delivery, response, entry, place, intervalMs);
         delivery.options.source.release(entry);
       } catch (error) {
         delivery.options.source.release(entry);
@@ -60,7 +60,9 @@ export class Watch {
       this.delivery.authorize([principal], { scope: 'read', channel });
       if (!this.delivery.options.source.ready) throw new StreamError('NOT_READY');
       if (request.method === 'HEAD') response.writeHead(200, EventStream.HEADERS).end();
-      else if (!response.destroyed) new ChannelFeed(this.delivery, response, { channel, principals: [principal], intervalMs });
+      else if (!response.destroyed && !request.socket.destroyed) {
+        new ChannelFeed(this.delivery, response, { channel, principals: [principal], intervalMs });
+      }
     });
   }
 
