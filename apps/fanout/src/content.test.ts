@@ -48,7 +48,9 @@ test('what ended is a plain download: strong ETag, Repr-Digest, length, ranges, 
       expect([part.status, part.headers['content-range']]).toEqual([206, `bytes ${from}-${to - 1}/5000`]);
       expect(part.body.equals(CONTENT.subarray(from, to))).toBe(true);
     }
-    expect(await text(address, token, { range: 'bytes=5000-' })).toMatchObject({ status: 416, headers: { 'content-range': 'bytes */5000' } });
+    const beyond = await text(address, token, { range: 'bytes=5000-' });
+    expect(beyond).toMatchObject({ status: 416, headers: { 'content-range': 'bytes */5000', 'content-type': 'application/problem+json' } });
+    expect(JSON.parse(String(beyond.body))).toMatchObject({ code: 'RANGE_NOT_SATISFIABLE', status: 416 });
     expect((await text(address, token, { range: 'bytes=0-9', 'if-range': etag })).status).toBe(206);
     expect((await text(address, token, { range: 'bytes=0-9', 'if-range': '"other"' })).body.length).toBe(5000);
     expect((await text(address, token, { 'if-none-match': `W/${etag}` })).status).toBe(304);

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { StreamError } from '@rivulet/protocol';
 import type { Principal } from '@rivulet/service';
 import { sendRawProblem } from '@rivulet/service';
 import { generationOf } from './cold-reader';
@@ -21,8 +22,14 @@ export async function serveContent(
 ): Promise<void> {
   const entry = await delivery.open(wanted.streamNo, [wanted.principal]);
   const head = headOf(entry, wanted.isLive, request.headers);
+  if (head.status === 416) {
+    delivery.options.source.release(entry);
+    // Goes out with the problem, which does not take part in the content's other headers.
+    response.setHeader('Content-Range', head.headers['Content-Range']!);
+    throw new StreamError('RANGE_NOT_SATISFIABLE', { streamNo: wanted.streamNo });
+  }
   const isEmpty = head.span === null || head.span.start === head.span.until;
-  if (request.method === 'HEAD' || isEmpty || response.destroyed) {
+  if (request.method === 'HEAD' || isEmpty || response.destroyed || request.socket.destroyed) {
     delivery.options.source.release(entry);
     response.writeHead(head.status, head.headers);
     // Nothing, and yet not whole: the body never ends.
@@ -48,7 +55,7 @@ function headOf(entry: StreamEntry, isLive: boolean, asked: IncomingMessage['hea
   const { bytes } = state;
   const range = mayUseRange(asked['if-range'] as string | undefined, etag) ? parseRange(asked.range, bytes, isGrowing) : null;
   if (range === 'unsatisfiable') {
-    return { status: 416, headers: { ...headers, 'Content-Range': `bytes */${bytes}`, 'Content-Length': 0 }, span: null };
+    return { status: 416, headers: { 'Content-Range': `bytes */${bytes}` }, span: null };
   }
   const span = range ?? { start: 0, until: isGrowing ? Infinity : bytes };
   if (!isGrowing && !(isLive && isBroken(entry))) headers['Content-Length'] = span.until - span.start;
