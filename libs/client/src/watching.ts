@@ -92,7 +92,8 @@ export class Watching implements AsyncIterable<ReaderEvent> {
     const { signal, intervalMs, readToken, transport, window = 256, silenceMsMax = 45_000 } = this.options;
     const token = readToken ?? endpoint.token;
     if (transport === 'ws') {
-      return wsEvents({ url: endpoint.url, token, signal, window, silenceMsMax, subscribe: { streamNo, from: cursor, intervalMs } });
+      const subscribe = { streamNo, from: cursor, intervalMs };
+      return wsEvents({ url: endpoint.url, token, signal, window, silenceMsMax, subscribe }, isDone);
     }
     const query = intervalMs === undefined ? '' : `?intervalMs=${intervalMs}`;
     return sseEvents(endpoint, { path: `/v1/watch/${streamNo}/events${query}`, token, cursor, signal, silenceMsMax }, isDone);

@@ -3,6 +3,7 @@ import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import type { WatchRequest } from '@rivulet/protocol';
 import type { SourceEvent } from './sse-source';
+import { Watching } from './watching';
 import { wsEvents } from './ws-source';
 
 let server: WebSocketServer;
@@ -59,6 +60,15 @@ test('a problem keeps its code, a close code stands for one, any other close is 
 test('a socket on which not even a ping comes is given up', async () => {
   const url = await peer(() => undefined);
   await expect(collect(url, { silenceMsMax: 60 })).rejects.toMatchObject({ code: 'NOT_READY' });
+});
+
+test('[WATCH-9] after a cursor of the final event the status is all that comes', async () => {
+  const stream = { type: 'stream', streamNo: 's', status: 'ended', epoch: 1, attempt: 1, contentType: 'text/plain', merge: 'text', channel: '' };
+  const url = await peer((socket, frame) => reply(socket, frame.type === 'auth' ? { type: 'ready' } : { id: '1', ...stream, metadata: {} }));
+  const watching = new Watching({ url, token: 'secret', fetch }, 's', { transport: 'ws', from: '1.3.f' });
+  const types: string[] = [];
+  for await (const event of watching) types.push(event.type);
+  expect(types).toEqual(['stream']);
 });
 
 test('a signal ends it at once', async () => {

@@ -1,5 +1,5 @@
-import { StreamError } from '@rivulet/protocol';
-import type { WatchReply, WatchRequest } from '@rivulet/protocol';
+import { StreamError, parseCursor } from '@rivulet/protocol';
+import type { StreamEvent, WatchReply, WatchRequest } from '@rivulet/protocol';
 import { problemToError } from './http';
 import { platform } from './platform-node';
 import type { SourceEvent } from './sse-source';
@@ -17,6 +17,7 @@ export interface WsRequest {
 }
 
 const ID = '1';
+const FINAL: ReadonlySet<string> = new Set(['ended', 'failed', 'cancelled', 'expired', 'deleted']);
 
 /** Frames of one socket in order; rejects when it closes. */
 class Inbox {
@@ -46,10 +47,10 @@ class Inbox {
 }
 
 /**
- * One subscription on a socket of its own: events until the caller stops.
+ * One subscription on a socket of its own: events until the caller stops, or nothing follows any more (`isDone` is called).
  * @throws StreamError as the service said, NOT_READY when the socket closed
  */
-export async function* wsEvents(source: WsRequest): AsyncGenerator<SourceEvent> {
+export async function* wsEvents(source: WsRequest, isDone: () => void = () => undefined): AsyncGenerator<SourceEvent> {
   if (source.signal?.aborted) throw source.signal.reason;
   const socket = platform.openSocket(`${source.url.replace(/^http/, 'ws')}/v1/watch/ws`, source.silenceMsMax);
   const send = (frame: WatchRequest): void => socket.send(JSON.stringify(frame));
@@ -73,6 +74,7 @@ export async function* wsEvents(source: WsRequest): AsyncGenerator<SourceEvent> 
       } else if (frame.type === 'problem') throw problemToError(frame.problem as Record<string, unknown>, 500);
       else if ('id' in frame) {
         yield { type: frame.type, id: 'cursor' in frame ? frame.cursor : '', body: frame as unknown as Record<string, unknown> };
+        if (frame.type === 'stream' && isFinished(source, frame)) return isDone();
         // The consumer came back for more: this one is done with [WATCH-4].
         if (frame.type === 'fragment') taken += frame.to - frame.from + 1;
         if (frame.type === 'fragment' && (inbox.isEmpty || taken >= source.window / 4)) {
@@ -86,6 +88,13 @@ export async function* wsEvents(source: WsRequest): AsyncGenerator<SourceEvent> 
     socket.onmessage = null;
     socket.close();
   }
+}
+
+/** The caller had the final event already: the service says the status and nothing more [WATCH-9]. */
+function isFinished({ subscribe: { from } }: WsRequest, { status, epoch }: StreamEvent): boolean {
+  if (from === undefined || !FINAL.has(status)) return false;
+  const cursor = parseCursor(from);
+  return cursor.isFinal && cursor.epoch === epoch;
 }
 
 /** @param code close code: 4000 + HTTP status when the service closed for a reason of ours */
