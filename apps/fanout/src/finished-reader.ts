@@ -52,7 +52,7 @@ export class FinishedReader {
     const { log, topics, logger, makeView } = this.context;
     const record = await recordAt({ log, topic: topics.lifecycle, partition: this.partition }, finished.lifecycleOffset);
     if (this.isOver()) return undefined;
-    if (record === undefined || record.key !== streamNo || record.value === null) {
+    if (!record || record.key !== streamNo || record.value === null) {
       const facts = { partition: this.partition, streamNo, offset: finished.lifecycleOffset };
       logger.error(facts, 'the lifecycle value of an ended stream is not where it was');
       return undefined;

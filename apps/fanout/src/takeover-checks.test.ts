@@ -1,9 +1,11 @@
 import { encodeLifecycle, encodeOwner, OWNER_KEY } from '@rivulet/protocol';
 import type { LifecycleValue, OwnerValue } from '@rivulet/protocol';
+import { MemoryLog } from '@rivulet/log';
 import { OwnerCluster, PARTITION } from '../../../test/support/owner-cluster';
 import { append, end, open } from '../../../test/support/records';
 import { formatLogId, parseLogId } from './takeover-checks';
 
+const { scan: read } = MemoryLog.prototype;
 let cluster: OwnerCluster;
 beforeEach(async () => (cluster = await OwnerCluster.start()));
 afterEach(() => cluster.stop());
@@ -102,6 +104,31 @@ test('[OWN-5] the topic made anew in the same cluster is noticed by the time of 
   const second = await cluster.own('second');
   await cluster.settled(second);
   expect(await finalOf(streamNo)).toMatchObject({ reason: 'LOG_LOST' });
+});
+
+test('[OWN-5] a record within the bounds that is not to be seen yet fails no stream: the takeover is tried again', async () => {
+  const first = await cluster.own('first', { replayBytesMax: 1 });
+  const streamNo = cluster.streamNo();
+  await cluster.write(streamNo, open(), append(2, 'b'), append(5, 'e'));
+  await cluster.settled(first);
+  await first.owners.handOver();
+  await first.crash();
+  // As after a change of leader: reads end before the record although the bounds include it.
+  const scan = jest.spyOn(MemoryLog.prototype, 'scan');
+  const { fragments } = cluster.topics;
+  // The record the log is known by, and one that held fragments came in.
+  for (const hidden of [2, 1]) {
+    scan.mockImplementation(async function (this: MemoryLog, topic, partition, from, options) {
+      const batch = await read.call(this, topic, partition, from, options);
+      return topic === fragments && from === hidden ? { ...batch, records: [], nextOffset: from } : batch;
+    });
+    await expect(cluster.own('too early')).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+  }
+  scan.mockRestore();
+  const second = await cluster.own('second');
+  await cluster.write(streamNo, append(1, 'a'));
+  await cluster.settled(second);
+  expect((await second.owners.open(streamNo)).state).toMatchObject({ status: 'open', next: 3, bytes: 2 });
 });
 
 test('[OWN-5] a log that lost its end: a stream whose opening record is still there lives, one whose is not fails', async () => {

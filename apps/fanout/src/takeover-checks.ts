@@ -1,6 +1,6 @@
 import type { LifecycleValue, OwnerValue } from '@rivulet/protocol';
 import type { Bounds } from '@rivulet/log';
-import { recordAt } from './log-place';
+import { recordWithin } from './log-place';
 import type { LogPlace } from './log-place';
 
 /** What a new owner finds wrong with the log it is to go on from [OWN-5]. */
@@ -48,8 +48,8 @@ export async function checkTakeover(
 async function isReplaced(place: LogPlace, reference: LogReference, bounds: Bounds): Promise<boolean> {
   // Gone, not replaced: the streams are looked at one by one.
   if (reference.offset < bounds.start || reference.offset >= bounds.end) return false;
-  const record = await recordAt(place, reference.offset);
-  return record?.timestamp !== reference.timestamp;
+  const record = await recordWithin(place, reference.offset);
+  return record !== null && record.timestamp !== reference.timestamp;
 }
 
 async function lossOf(
@@ -62,7 +62,7 @@ async function lossOf(
   if (replayStart < bounds.start) return `the log starts at ${bounds.start}, after its replay at ${replayStart}`;
   // The log has lost its end. A topic made anew looks the same, so the record that opened the stream has to be there.
   if (isTruncated && value.openedOffset >= bounds.start) {
-    const record = await recordAt(place, value.openedOffset);
+    const record = value.openedOffset < bounds.end ? await recordWithin(place, value.openedOffset) : null;
     if (record?.key !== value.streamNo) return `the record at ${value.openedOffset} that opened it is not there`;
   }
   return null;

@@ -84,7 +84,7 @@ async function restoreStream(
   if (why === null) {
     try {
       state = stateOf(value);
-      why = await rereadHeld({ log, topic: topics.fragments, partition }, state);
+      why = await rereadHeld({ log, topic: topics.fragments, partition }, report.bounds, state);
     } catch (error) {
       if (error instanceof StreamError) throw error; // the log does not answer: the whole takeover is tried again
       // [JUDGE-10] A state that cannot be read fails its stream, never the partition.
