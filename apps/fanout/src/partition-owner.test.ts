@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { BEAT_KEY, equalForCheckpoint, summaryOf } from '@rivulet/protocol';
 import type { LifecycleValue, LogRecord } from '@rivulet/protocol';
+import { MemoryLog } from '@rivulet/log';
 import { arbitraryLog } from '../../../test/support/arbitrary-log';
 import { eventually } from '../../../test/support/eventually';
 import { OwnerCluster, PARTITION } from '../../../test/support/owner-cluster';
@@ -230,4 +231,39 @@ test('[OWN-7] a lifecycle value that cannot be read does not stop a takeover, an
   await cluster.settled(second);
   expect(second.counts.deadLetters).toEqual({ 'lifecycle-undecodable': 1 });
   expect((await second.owners.open(streamNo)).state).toMatchObject({ status: 'open', bytes: 4 });
+});
+
+test('[OWN-2] revoked during the last question of its start an owner never serves', async () => {
+  const instance = await cluster.own('owner');
+  instance.owners.revoked(PARTITION);
+  const { bounds } = MemoryLog.prototype;
+  let asked = 0;
+  const spy = jest.spyOn(MemoryLog.prototype, 'bounds').mockImplementation(async function (this: MemoryLog, topic, partition) {
+    const answer = await bounds.call(this, topic, partition);
+    if (topic === cluster.topics.fragments && (asked += 1) === 2) instance.owners.revoked(PARTITION);
+    return answer;
+  });
+  await expect(instance.owners.assigned(PARTITION)).rejects.toMatchObject({ code: 'NOT_OWNER' });
+  expect(asked).toBe(2);
+  spy.mockRestore();
+});
+
+test.each(['lifecycle', 'fragments'] as const)('[OWN-2] a %s log that does not show what it has: the start pauses, and gives up', async (name) => {
+  const first = await cluster.own('first');
+  await cluster.write(cluster.streamNo(), open(), append(1, 'x'));
+  await cluster.settled(first);
+  await first.crash();
+  const { scan } = MemoryLog.prototype;
+  let reads = 0;
+  const spy = jest.spyOn(MemoryLog.prototype, 'scan').mockImplementation(async function (this: MemoryLog, topic, partition, from, options) {
+    const batch = await scan.call(this, topic, partition, from, options);
+    if (topic !== cluster.topics[name]) return batch;
+    reads += 1;
+    return { ...batch, records: [], nextOffset: from };
+  });
+  const failed = expect(cluster.own('second')).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+  await cluster.pass(6_000);
+  await failed;
+  spy.mockRestore();
+  expect(reads).toBeLessThan(60);
 });

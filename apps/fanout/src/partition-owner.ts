@@ -11,6 +11,7 @@ import type { OpenStream } from './open-stream';
 import type { OwnerContext } from './owner-context';
 import { PartitionFold } from './partition-fold';
 import { ReplayMarks } from './replay-marks';
+import { Stall } from './stall';
 import { StreamTable } from './stream-table';
 import { takeOver } from './takeover';
 import type { Takeover } from './takeover';
@@ -88,6 +89,8 @@ export class PartitionOwner {
     // [OWN-2] Nothing is published until the fold passes the log end seen after the claim: what a former owner published is below it.
     const { end } = await this.context.log.bounds(this.context.topics.fragments, this.partition);
     await this.replay(core.fold, end);
+    // Revoked while the end was asked for, with nothing to replay: it would serve on.
+    this.assertNotOver();
     this.serve(core, takeover);
     const seconds = (time.now() - startedAt) / 1000;
     metrics.restored(seconds);
@@ -194,11 +197,15 @@ export class PartitionOwner {
   }
 
   private async replay(fold: PartitionFold, end: number): Promise<void> {
-    const { log, topics } = this.context;
+    const { log, topics, time } = this.context;
+    const stall = new Stall(time);
     while (fold.next < end) {
-      const batch = await log.scan(topics.fragments, this.partition, fold.next, { bytesMax: REPLAY_BYTES_MAX });
+      const from = fold.next;
+      const batch = await log.scan(topics.fragments, this.partition, from, { bytesMax: REPLAY_BYTES_MAX });
       this.assertNotOver();
       await fold.fold(batch);
+      this.assertNotOver();
+      await stall.read(fold.next > from);
       this.assertNotOver();
     }
   }

@@ -3,6 +3,8 @@ import type { LifecycleValue, OwnerValue, Version } from '@rivulet/protocol';
 import type { Log, StoredRecord } from '@rivulet/log';
 import type { DeadLetters } from './dead-letters';
 import { FinishedStream } from './finished-stream';
+import { Stall } from './stall';
+import type { Time } from './time';
 
 /** In `#owner` values: this record is a claim, and its own offset is the claim [OWN-2]. */
 export const CLAIMING = -1;
@@ -38,6 +40,9 @@ export class LifecycleRestore {
     private readonly topic: string,
     private readonly partition: number,
     private readonly deadLetters: DeadLetters,
+    private readonly time: Time,
+    /** Throws when the partition has been revoked. */
+    private readonly assertWanted: () => void,
   ) {}
 
   /** From the start to the end seen now. */
@@ -48,10 +53,14 @@ export class LifecycleRestore {
   }
 
   async readTo(end: number): Promise<void> {
+    const stall = new Stall(this.time);
     while (this.next < end) {
       const batch = await this.log.scan(this.topic, this.partition, this.next, { bytesMax: SCAN_BYTES_MAX });
       for (const record of batch.records) this.add(record);
+      const hasProgress = batch.nextOffset > this.next;
       this.next = batch.nextOffset;
+      await stall.read(hasProgress);
+      this.assertWanted();
     }
   }
 

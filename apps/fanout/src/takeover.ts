@@ -31,7 +31,7 @@ export async function takeOver(
   const { log, topics, deadLetters, logger } = context;
   const asking = context.cluster.ask();
   asking.catch(() => undefined); // awaited below; what fails before it is the answer then
-  const restore = new LifecycleRestore(log, topics.lifecycle, partition, deadLetters);
+  const restore = new LifecycleRestore(log, topics.lifecycle, partition, deadLetters, context.time, assertWanted);
   await restore.readAll();
   // Revoked meanwhile: a claim written now would be the highest, and stop the owner that follows us.
   assertWanted();
