@@ -116,7 +116,7 @@ export class OwnerCluster {
     };
     this.instances.push(instance);
     await take();
-    owners.start({ isJoined: () => true, heartbeatAt: () => this.time.now(), restart });
+    owners.start({ isJoined: () => true, heartbeatAt: () => this.time.now(), restart, leave: async () => undefined });
     return instance;
   }
 

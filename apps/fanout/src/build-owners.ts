@@ -40,9 +40,9 @@ export function buildOwners(frame: Frame, log: Log, config: FanoutConfig, views:
   });
   frame.readiness.add('partitions', () => owners.whyNotReady());
   frame.drain.add('appends', 'lifecycle', () => owners.handOver());
-  // Before the log closes, after the membership has been left: by then every partition has been revoked.
+  // Parts of a step run at once, so the group is left here and not only by the app that closes: by then every partition has been revoked.
   frame.drain.add('membership', 'owners', async () => {
-    owners.stop();
+    await owners.leave();
     await Promise.all([lifecycle.flush(), proposals.flush(), deadLetters.flush()]);
   });
   return owners;

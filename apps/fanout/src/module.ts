@@ -43,6 +43,7 @@ export class FanoutModule {
       isJoined: () => server.membership !== null,
       heartbeatAt: () => server.membership?.heartbeatAt ?? -Infinity,
       restart: (partition) => server.restart(partition),
+      leave: () => server.close(),
     });
   }
 }

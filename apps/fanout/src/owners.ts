@@ -14,6 +14,8 @@ export interface Group {
   heartbeatAt(): number;
   /** Takes the partition anew: revoked, then assigned. */
   restart(partition: number): void;
+  /** Every partition is revoked, and moves on, when it resolves. */
+  leave(): Promise<void>;
 }
 
 const RETRY_AFTER_MS = 500;
@@ -111,6 +113,15 @@ export class Owners implements StreamSource {
   /** Publishes checkpoints of everything: the next owners have next to nothing to replay. */
   async handOver(): Promise<void> {
     await Promise.all([...this.owners.values()].map((owner) => owner.handOver()));
+  }
+
+  /** Out of the group first: a partition assigned after the owners have stopped would be taken over once more. */
+  async leave(): Promise<void> {
+    try {
+      await this.group?.leave();
+    } finally {
+      this.stop();
+    }
   }
 
   stop(): void {

@@ -105,3 +105,12 @@ test('[OWN-3] a hand-over leaves nothing to replay; [OWN-2] it is used by the ne
   second.owners.revoked(PARTITION);
   expect(second.owners.ownedPartitions).toBe(0);
 });
+
+test('[OWN-2] the group is left before the owners stop', async () => {
+  const { owners } = await cluster.own('owner');
+  const owned: number[] = [];
+  const leave = async (): Promise<void> => void owned.push(owners.ownedPartitions);
+  owners.start({ isJoined: () => true, heartbeatAt: () => 0, restart: () => undefined, leave });
+  await owners.leave();
+  expect([...owned, owners.ownedPartitions]).toEqual([1, 0]);
+});
