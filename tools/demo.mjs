@@ -7,6 +7,7 @@ import path from 'node:path';
 import { setTimeout as elapse } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ROOT, prepare, step } from './prepare.mjs';
+import { singleStart } from './single-start.mjs';
 import { THREE_WAYS, findKafka } from './start-kafka.mjs';
 
 const { values: options } = parseArgs({ options: {
@@ -183,6 +184,14 @@ async function demo(system) {
 }
 
 await prepare();
+// The Kafka of this checkout has one user at a time: with `npm start` running, the demo would wait for its data in vain.
+const single = singleStart(path.join(ROOT, '.rivulet', 'start.json'));
+if (!process.env.KAFKA_BROKERS) {
+  await single.acquire().catch((error) => {
+    console.error(`${error.message}\nOr run the demo on the Kafka that is there: KAFKA_BROKERS=127.0.0.1:9092 npm run demo`);
+    process.exit(1);
+  });
+}
 const kafka = await findKafka(path.join(ROOT, '.rivulet', 'logs', 'demo-kafka.log'));
 if (kafka === null) {
   console.error(`The demo kills services and starts them again, so it needs a real Kafka. Three ways to one:\n${THREE_WAYS}`);
@@ -199,4 +208,5 @@ try {
 } finally {
   await system?.stop();
   await kafka.stop();
+  single.release();
 }
