@@ -22,5 +22,4 @@ export async function openStreams(system, count, options = {}, concurrency = 32)
   return streams;
 }
 
-export const partitionOf = (index, partitions) => index % partitions;
 export const elapse = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,5 +1,5 @@
-import { decodeRecord, encodeLifecycle, judge, publicStatus, topicNames } from '@rivulet/protocol';
-import type { Effect, LifecycleValue, LogRecord, StreamState, Verdict } from '@rivulet/protocol';
+import { decodeRecord, encodeLifecycle, judge, publicStatus } from '@rivulet/protocol';
+import type { Effect, LifecycleValue, LogRecord, StreamState, TopicNames, Verdict } from '@rivulet/protocol';
 import type { Appender, Log, StoredRecord, Tail } from '@rivulet/log';
 import { crc32 } from '@rivulet/service';
 
@@ -20,17 +20,21 @@ export class FoldOwner {
   private readonly appender: Appender<LifecycleValue>;
   /** Set to hold verdicts back. */
   isSilent = false;
+  private gate: Promise<void> = Promise.resolve();
+  private open: () => void = () => undefined;
+  private isClosed = false;
 
-  constructor(log: Log, prefix: string, partitions: number) {
-    const topics = topicNames(prefix);
+  constructor(log: Log, topics: TopicNames, partitions: number) {
     this.appender = log.appender({
       topic: topics.lifecycle, class: 'control', queueBytesMax: 64 << 20, batchBytesMax: 512 << 10, batchEntriesMax: 500, deadlineMs: 60_000,
       encode: (values) => values.map((value) => ({ key: value.streamNo, value: encodeLifecycle(value), entries: 1 })),
     });
     for (let partition = 0; partition < partitions; partition += 1) {
       this.tails.push(log.tail(topics.fragments, partition, 0, {
-        onBatch: (batch) => {
-          for (const record of batch.records) this.take(record, partition);
+        onBatch: async (batch) => {
+          // What the tail lends is valid until this returns, and it waits: so the records stay readable across the gate.
+          await this.gate;
+          for (const record of batch.records) if (!this.isClosed) this.take(record, partition);
         },
         onJump: () => undefined,
       }));
@@ -42,7 +46,18 @@ export class FoldOwner {
     return Buffer.concat(this.streams.get(streamNo)?.content ?? []);
   }
 
+  /** Folds nothing until resume(): an owner that lags. */
+  pause(): void {
+    this.gate = new Promise((resolve) => { this.open = resolve; });
+  }
+
+  resume(): void {
+    this.open();
+  }
+
   async close(): Promise<void> {
+    this.isClosed = true;
+    this.open();
     await Promise.all(this.tails.map((tail) => tail.close()));
     await this.appender.close();
   }

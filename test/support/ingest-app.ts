@@ -37,7 +37,7 @@ export async function startIngest(settings: Record<string, string> = {}): Promis
   const allocatorConfig = readAllocatorConfig(common);
   const frame = buildFrame('ingest', config);
   const log = (await openLog(config, frame)) as MemoryLog;
-  const owner = new FoldOwner(log, config.topicPrefix, config.partitionsInteractive + config.partitionsBulk);
+  const owner = new FoldOwner(log, topicNames(config.topicPrefix), config.partitionsInteractive + config.partitionsBulk);
   const { allocator, ready } = buildAllocator(frame, log, allocatorConfig);
   await ready;
   const port = {

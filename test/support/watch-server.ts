@@ -178,3 +178,17 @@ export class SseReader {
     this.wake();
   }
 }
+
+const servers: WatchServer[] = [];
+
+/** A server that stopServers() ends. */
+export async function startServer(options: WatchServerOptions = {}): Promise<WatchServer> {
+  const server = await WatchServer.start(options);
+  servers.push(server);
+  return server;
+}
+
+/** For afterEach. */
+export async function stopServers(): Promise<void> {
+  for (const server of servers.splice(0)) await server.stop();
+}

@@ -3,7 +3,7 @@ import { decodeRecord, StreamError, topicNames } from '@rivulet/protocol';
 import type { ErrorCode, OpenedStream } from '@rivulet/protocol';
 import { buildFrame } from '@rivulet/service';
 import type { Frame } from '@rivulet/service';
-import { LifecycleFold } from '../../../test/support/lifecycle-fold';
+import { FoldOwner } from '../../../test/support/fold-owner';
 import { buildAllocator } from './build-allocator';
 import type { BuiltAllocator } from './build-allocator';
 import { readAllocatorConfig } from './config';
@@ -12,7 +12,7 @@ const KEY = '0123456789abcdef'.repeat(4);
 const HOUR_MS = 3_600_000;
 const names = topicNames('rivulet');
 
-interface System extends BuiltAllocator { frame: Frame; log: MemoryLog; fold: LifecycleFold; clock: { now: number } }
+interface System extends BuiltAllocator { frame: Frame; log: MemoryLog; fold: FoldOwner; clock: { now: number } }
 const running: System[] = [];
 
 async function start(env: Record<string, string> = {}, clock = { now: Date.now() }): Promise<System> {
@@ -24,7 +24,7 @@ async function start(env: Record<string, string> = {}, clock = { now: Date.now()
   const log = new MemoryLog();
   await log.createTopics(topicSpecs(names, { interactive: 4, bulk: 2, replication: 1, minInsync: 1 }));
   const built = buildAllocator(frame, log, config, () => clock.now);
-  const system = { ...built, frame, log, clock, fold: new LifecycleFold(log, names, 6) };
+  const system = { ...built, frame, log, clock, fold: new FoldOwner(log, names, 6) };
   await built.ready;
   running.push(system);
   return system;
@@ -166,7 +166,7 @@ test('[APPEND-8] the same attemptId asks again and gets the same epoch, without 
   expect((await retry(system, streamNo, 'second', 1)).epoch).toBe(2);
   expect((await retry(system, streamNo, 'second', 1)).epoch).toBe(2);
   expect((await retry(system, streamNo, 'second')).epoch).toBe(2);
-  expect(system.fold.state(streamNo)?.attempts).toHaveLength(2);
+  expect(system.fold.streams.get(streamNo)?.state.attempts).toHaveLength(2);
 });
 
 test('[APPEND-8] an attempt of another that won is RETRY_CONFLICT for who held the old epoch', async () => {

@@ -10,7 +10,7 @@ import { topicNames } from '@rivulet/protocol';
 import type { AdminStream, AdminStreamPage, OpenedStream, Problem } from '@rivulet/protocol';
 import { buildFrame, createApp } from '@rivulet/service';
 import type { Frame } from '@rivulet/service';
-import { LifecycleFold } from '../../../test/support/lifecycle-fold';
+import { FoldOwner } from '../../../test/support/fold-owner';
 import { readAllocatorConfig } from './config';
 import { AllocatorModule, grpcServer } from './module';
 import { openApi } from './openapi';
@@ -21,7 +21,7 @@ const names = topicNames('rivulet');
 const apiKey = (id: string): string => `rk_${id}_secret`;
 const keyRow = (id: string, role: string): string => `${id}:${role}:${createHash('sha256').update(apiKey(id)).digest('hex')}`;
 
-interface System { url: string; grpcPort: number; frame: Frame; fold: LifecycleFold; log: MemoryLog }
+interface System { url: string; grpcPort: number; frame: Frame; fold: FoldOwner; log: MemoryLog }
 let system: System;
 
 beforeAll(async () => {
@@ -38,7 +38,7 @@ beforeAll(async () => {
     host: '127.0.0.1', port: 0, prepare: (nest) => { nest.connectMicroservice(grpcServer('127.0.0.1', grpcPort)); },
   });
   const { port } = (app.getHttpServer() as Server).address() as AddressInfo;
-  system = { url: `http://127.0.0.1:${port}`, grpcPort, frame, log, fold: new LifecycleFold(log, names, 3) };
+  system = { url: `http://127.0.0.1:${port}`, grpcPort, frame, log, fold: new FoldOwner(log, names, 3) };
 });
 
 afterAll(async () => {

@@ -1,18 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { LogRecord } from '@rivulet/protocol';
 import { appendRecord } from '../../../test/support/memory-source';
-import { bodyOf, get, WatchServer } from '../../../test/support/watch-server';
-import type { WatchServerOptions } from '../../../test/support/watch-server';
+import { bodyOf, get, startServer, stopServers } from '../../../test/support/watch-server';
+import type { WatchServer } from '../../../test/support/watch-server';
 
-const servers: WatchServer[] = [];
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.stop();
-});
-async function startServer(options: WatchServerOptions = {}): Promise<WatchServer> {
-  const server = await WatchServer.start(options);
-  servers.push(server);
-  return server;
-}
+afterEach(stopServers);
 const end = (digest = ''): LogRecord => ({ kind: 'end', epoch: 1, lastSeq: null, checksum: null, digest, metadata: {} });
 const CONTENT = Buffer.from(Array.from({ length: 5000 }, (_, index) => index % 251));
 async function fill(server: WatchServer, no: string): Promise<void> {

@@ -1,20 +1,11 @@
 import { connect } from 'node:net';
 import type { LogRecord } from '@rivulet/protocol';
 import { appendRecord, FRAGMENTS } from '../../../test/support/memory-source';
-import { bodyOf, get, SseReader, WatchServer } from '../../../test/support/watch-server';
-import type { WatchServerOptions } from '../../../test/support/watch-server';
+import { bodyOf, get, SseReader, startServer, stopServers } from '../../../test/support/watch-server';
 
 const END: LogRecord = { kind: 'end', epoch: 1, lastSeq: null, checksum: null, digest: '', metadata: {} };
 const SSE = { accept: 'text/event-stream' };
-const servers: WatchServer[] = [];
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.stop();
-});
-async function startServer(options: WatchServerOptions = {}): Promise<WatchServer> {
-  const server = await WatchServer.start(options);
-  servers.push(server);
-  return server;
-}
+afterEach(stopServers);
 const events = async (url: string, token: string, headers = {}) => new SseReader(await get(`${url}/events`, token, { ...SSE, ...headers }));
 
 test('[WATCH-11] head and retry line come at once, then a comment in every period', async () => {

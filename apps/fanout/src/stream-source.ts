@@ -1,4 +1,4 @@
-import type { FinalFacts, Position, StreamState, StreamSummary } from '@rivulet/protocol';
+import type { Position, StreamState, StreamSummary } from '@rivulet/protocol';
 import type { StreamView } from './stream-view';
 
 /**
@@ -47,5 +47,3 @@ export interface StreamSource {
   /** Reads the stream's records at a place of the log: for cold reads. Bounded and fair between callers by delivery. */
   readonly ready: boolean;
 }
-
-export type { FinalFacts };

@@ -2,20 +2,12 @@ import { EventEmitter } from 'node:events';
 import { WebSocket } from 'ws';
 import type { LogRecord } from '@rivulet/protocol';
 import { appendRecord } from '../../../test/support/memory-source';
-import { WatchServer } from '../../../test/support/watch-server';
-import type { WatchServerOptions } from '../../../test/support/watch-server';
+import { startServer, stopServers } from '../../../test/support/watch-server';
+import type { WatchServer } from '../../../test/support/watch-server';
 import { WatchSocket } from './watch-socket';
 
 const END: LogRecord = { kind: 'end', epoch: 1, lastSeq: null, checksum: null, digest: '', metadata: {} };
-const servers: WatchServer[] = [];
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.stop();
-});
-async function startServer(options: WatchServerOptions = {}): Promise<WatchServer> {
-  const server = await WatchServer.start(options);
-  servers.push(server);
-  return server;
-}
+afterEach(stopServers);
 
 type Frame = Record<string, unknown> & { type: string };
 class Peer {
