@@ -2,7 +2,7 @@ import { decodeRecord, encodeRecord, judge, PositionIndex, StreamError, summaryO
 import type { AppendRecord, Effect, LogRecord, OpenRecord, StreamState, StreamSummary } from '@rivulet/protocol';
 import type { LogBatch, MemoryLog, Tail } from '@rivulet/log';
 import { crc32 } from '@rivulet/service';
-import type { StreamEntry, StreamSource } from '../../apps/fanout/src/stream-source';
+import type { ChannelHandle, StreamEntry, StreamSource } from '../../apps/fanout/src/stream-source';
 import type { StreamView } from '../../apps/fanout/src/stream-view';
 import type { ViewCache } from '../../apps/fanout/src/view-cache';
 
@@ -47,12 +47,14 @@ class MemoryEntry implements StreamEntry {
 
 /** The smallest owner there can be: the judge over partition 0 of a memory log. For tests of delivery that steer every fold themselves. */
 export class MemorySource implements StreamSource {
-  ready = true;
+  /** False: this instance cannot fold the partitions of a channel now. */
+  isReady = true;
   readonly entries = new Map<string, MemoryEntry>();
   private readonly waiting: (() => void)[] = [];
   private readonly channels = new Map<string, Set<(streamNo: string) => void>>();
   private tail: Tail | null = null;
   private folded = 0;
+  private gone = new Set<string>();
   private held: Promise<void> = Promise.resolve();
 
   constructor(private readonly log: MemoryLog, private readonly views: ViewCache) {}
@@ -80,13 +82,25 @@ export class MemorySource implements StreamSource {
 
   async stop(): Promise<void> {
     await this.tail?.close();
-    for (const entry of this.entries.values()) {
+  }
+
+  /** This replica is over, and the next one folds all of it anew [OWN-9]. @param without streams that are not in the log any more */
+  async replace(without: string[] = []): Promise<void> {
+    await this.tail?.close();
+    const before = [...this.entries.values()];
+    this.entries.clear();
+    this.folded = 0;
+    this.gone = new Set(without);
+    this.start();
+    for (const entry of before) {
       entry.isOrphaned = true;
       for (const listener of [...entry.listeners]) listener();
     }
   }
 
   async open(streamNo: string): Promise<StreamEntry> {
+    // Opened a moment ago, perhaps.
+    if (!this.entries.has(streamNo)) await this.caughtUp();
     const entry = this.entries.get(streamNo);
     if (entry === undefined) throw new StreamError('STREAM_NOT_FOUND', { streamNo });
     if (entry.state.isDeleted) throw new StreamError('STREAM_GONE', { streamNo });
@@ -109,16 +123,24 @@ export class MemorySource implements StreamSource {
     while (this.folded < end) await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
-  channel(channel: string, onStream: (streamNo: string) => void): { present: string[]; stop: () => void } {
+  async channel(channel: string): Promise<ChannelHandle> {
+    if (!this.isReady) throw new StreamError('NOT_READY');
     const listeners = this.channels.get(channel) ?? new Set();
-    this.channels.set(channel, listeners.add(onStream));
-    const present = [...this.entries.values()].filter((entry) => entry.state.open.channel === channel).map((entry) => entry.streamNo);
-    return { present: present.sort(), stop: () => listeners.delete(onStream) };
+    this.channels.set(channel, listeners);
+    let listener: (streamNo: string) => void = () => undefined;
+    return {
+      follow: (onStream) => {
+        listeners.add(listener = onStream);
+        return [...this.entries.values()].filter((entry) => entry.state.open.channel === channel).map((entry) => entry.streamNo).sort();
+      },
+      stop: () => void listeners.delete(listener),
+    };
   }
 
   private fold(batch: LogBatch): void {
     const changed = new Set<MemoryEntry>();
     for (const record of batch.records) {
+      if (this.gone.has(record.key)) continue;
       const known = this.entries.get(record.key);
       const decoded = decodeRecord(Buffer.from(record.value!));
       const { state, effects } = judge(known?.state, record.key, decoded, record.offset, record.timestamp, crc32);

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { decodeLifecycle, decodeRecord, encodeRecord, isNewer, issueStreamNo, judge, OWNER_KEY, topicNames } from '@rivulet/protocol';
+import { decodeLifecycle, decodeRecord, encodeRecord, isNewer, issueStreamNo, judge, OWNER_KEY, StreamError, topicNames } from '@rivulet/protocol';
 import type { LifecycleValue, LogRecord, StreamState, TopicNames } from '@rivulet/protocol';
 import { MemoryLog, topicSpecs } from '@rivulet/log';
 import type { Appender, StoredRecord, Tail } from '@rivulet/log';
@@ -8,10 +8,15 @@ import { ChannelIndex } from '../../apps/fanout/src/channel-index';
 import { ClusterIdentity } from '../../apps/fanout/src/cluster-identity';
 import { controlAppender } from '../../apps/fanout/src/control-appender';
 import { DeadLetters } from '../../apps/fanout/src/dead-letters';
+import { Followers } from '../../apps/fanout/src/followers';
 import { lifecycleAppender } from '../../apps/fanout/src/lifecycle-topic';
+import type { OpenStream } from '../../apps/fanout/src/open-stream';
+import type { OwnerContext } from '../../apps/fanout/src/owner-context';
 import { OWNER_SETTINGS } from '../../apps/fanout/src/owner-settings';
 import type { OwnerSettings } from '../../apps/fanout/src/owner-settings';
 import { Owners } from '../../apps/fanout/src/owners';
+import type { Replica } from '../../apps/fanout/src/replica';
+import { Replicas } from '../../apps/fanout/src/replicas';
 import { ViewCache } from '../../apps/fanout/src/view-cache';
 import { VirtualTime } from './virtual-time';
 
@@ -33,7 +38,17 @@ export interface Instance {
   name: string;
   log: MemoryLog;
   owners: Owners;
+  /** What its readers see: owned here or followed. */
+  replicas: Replicas;
+  channels: ChannelIndex;
   counts: Counts;
+  /** A stream from the owner here, never from a follower. @throws StreamError NOT_OWNER */
+  open(streamNo: string): Promise<OpenStream>;
+  release(stream: OpenStream): void;
+  /** The group gives it the partition. */
+  take(): Promise<void>;
+  /** The group takes it away. */
+  revoke(): void;
   /** Offset of the next record it will fold. */
   next(): number;
   /** As kill -9: nothing is flushed, nothing is said. What is on the wire may still land. */
@@ -91,38 +106,60 @@ export class OwnerCluster {
 
   /** @returns an instance that owns the partition and has caught up */
   async own(name: string, settings: Partial<OwnerSettings> = {}): Promise<Instance> {
+    const instance = this.join(name, settings);
+    await instance.take();
+    return instance;
+  }
+
+  /** @returns an instance that owns nothing yet; it has readers, perhaps */
+  join(name: string, settings: Partial<OwnerSettings> = {}): Instance {
     const log = new MemoryLog({}, this.log);
     const counts: Counts = { accepted: 0, duplicates: 0, refused: {}, deadLetters: {}, flushed: 0 };
-    const owners = this.buildOwners(name, log, counts, settings);
+    const context = this.context(name, log, counts, settings);
+    const owners = new Owners(context);
+    const followers = new Followers(context);
+    const { channels } = context;
+    const replicas = new Replicas({ owners, followers, channels, partitionsOf: () => [PARTITION], time: this.time });
+    const owned = (): Replica => {
+      const replica = owners.find(PARTITION)?.replica;
+      if (replica === undefined) throw new StreamError('NOT_OWNER');
+      return replica;
+    };
     let tail: Tail | null = null;
     const take = async (): Promise<void> => {
       const from = await owners.assigned(PARTITION);
       tail = log.tail(this.topics.fragments, PARTITION, from, { onBatch: (batch) => owners.fold(batch), onJump: () => undefined });
     };
-    const restart = (): void => {
+    const revoke = (): void => {
       void tail?.close();
       owners.revoked(PARTITION);
+    };
+    const restart = (): void => {
+      revoke();
       void take();
     };
     const instance: Instance = {
-      name, log, owners, counts,
+      name, log, owners, replicas, channels, counts,
+      open: async (streamNo) => owned().open(streamNo),
+      release: (stream) => owners.find(PARTITION)?.replica.release(stream),
+      take, revoke,
       next: () => tail?.nextOffset ?? 0,
       crash: async () => {
         this.instances.splice(this.instances.indexOf(instance), 1);
         await tail?.close();
         owners.stop();
+        followers.stop();
         await log.close();
       },
     };
     this.instances.push(instance);
-    await take();
     owners.start({ isJoined: () => true, heartbeatAt: () => this.time.now(), restart, leave: async () => undefined });
     return instance;
   }
 
   /** All that is written is folded, and all that is to be published is. */
   async settled(instance: Instance): Promise<void> {
-    await instance.owners.caughtUp(PARTITION);
+    await instance.owners.find(PARTITION)!.replica.caughtUp();
     // Flushes and what they cause take turns of the loop, and the memory log answers within one.
     for (let turn = 0; turn < 30; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   }
@@ -184,7 +221,7 @@ export class OwnerCluster {
     return { states, contents };
   }
 
-  private buildOwners(name: string, log: MemoryLog, counts: Counts, settings: Partial<OwnerSettings>): Owners {
+  private context(name: string, log: MemoryLog, counts: Counts, settings: Partial<OwnerSettings>): OwnerContext {
     const add = (row: Record<string, number>, key: string, count: number): void => void (row[key] = (row[key] ?? 0) + count);
     const metrics = {
       accepted: (count: number) => void (counts.accepted += count),
@@ -198,14 +235,14 @@ export class OwnerCluster {
     const put = (facts: object, text: string): void => void this.logged.push({ facts, text });
     const logger = { debug: () => undefined, info: put, warn: put, error: put };
     const views = new ViewCache({ bytesMax: 64 * 1024 * 1024 });
-    return new Owners({
+    return {
       log, topics: this.topics, instance: name, address: `http://${name}`, settings: { ...OWNER_SETTINGS, ...settings }, time: this.time,
       crc32, logger, metrics, channels: new ChannelIndex(), cluster: new ClusterIdentity(log),
       deadLetters: new DeadLetters(log, this.topics.deadletters, metrics, logger),
       lifecycle: lifecycleAppender(log, this.topics.lifecycle, 5_000),
       proposals: controlAppender(log, this.topics.fragments, 5_000),
       makeView: (streamNo) => views.create(streamNo),
-    });
+    };
   }
 }
 

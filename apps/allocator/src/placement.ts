@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { StreamClass } from '@rivulet/protocol';
+import { channelPartition, partitionsOfClass } from '@rivulet/service';
 
 interface PlacementOptions {
   partitionsInteractive: number;
@@ -10,7 +10,7 @@ interface PlacementOptions {
   random?: () => number;
 }
 
-/** Which partition a stream lives in. Partition numbers of class `bulk` follow those of `interactive`; the classes share nothing. */
+/** Which partition a stream lives in. */
 export class Placement {
   private readonly random: () => number;
 
@@ -25,30 +25,11 @@ export class Placement {
    * @param spread of an idempotent open, which must come out the same every time
    */
   place(streamClass: StreamClass, channel: string, spread?: number): number {
-    const { first, count } = this.partitionsOf(streamClass);
-    if (channel !== '') return rendezvous(channel, first, count);
+    if (channel !== '') return channelPartition(streamClass, channel, this.options);
+    const { first, count } = partitionsOfClass(streamClass, this.options);
     if (spread !== undefined) return first + (spread % count);
     const a = first + Math.floor(this.random() * count);
     const b = first + Math.floor(this.random() * count);
     return this.options.loadOf(b) < this.options.loadOf(a) ? b : a;
   }
-
-  private partitionsOf(streamClass: StreamClass): { first: number; count: number } {
-    const { partitionsInteractive, partitionsBulk } = this.options;
-    return streamClass === 'interactive' ? { first: 0, count: partitionsInteractive } : { first: partitionsInteractive, count: partitionsBulk };
-  }
-}
-
-/** Highest hash wins: needs no table, and every allocator picks the same. */
-function rendezvous(channel: string, first: number, count: number): number {
-  let best = first;
-  let highest = -1n;
-  for (let partition = first; partition < first + count; partition += 1) {
-    const weight = createHash('sha256').update(`${partition}:${channel}`).digest().readBigUInt64BE(0);
-    if (weight > highest) {
-      highest = weight;
-      best = partition;
-    }
-  }
-  return best;
 }

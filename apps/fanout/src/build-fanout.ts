@@ -30,11 +30,11 @@ export function buildFanout(frame: Frame, log: Log, config: FanoutConfig, alloca
   const { viewBytesMax, coldScansMax, frameBytesMax, sessionStreamsMax } = config;
   const views: ViewCache = new ViewCache({ bytesMax: viewBytesMax, onEvict: () => metrics.evicted() });
   const metrics = new DeliveryMetrics(frame.metrics, () => views.bytes);
-  const owners = buildOwners(frame, log, config, views);
+  const { owners, replicas } = buildOwners(frame, log, config, views);
   const { fragments } = topicNames(config.topicPrefix);
   const turns = new ScanTurns({ log, topic: fragments, concurrentMax: coldScansMax, onScan: (bytes) => metrics.scanned(bytes) });
   const delivery = new Delivery({
-    source: owners, turns, metrics, auth, streamNos,
+    source: replicas, turns, metrics, auth, streamNos,
     frames: new SharedFrames((ageMs) => metrics.lagged(ageMs)),
     keepAlives: new KeepAlives(),
     limits: { frameBytesMax, sessionStreamsMax },

@@ -1,13 +1,20 @@
-import { StreamError } from '@rivulet/protocol';
+import type { StreamError } from '@rivulet/protocol';
 import type { Principal } from '@rivulet/service';
+import { asStreamError } from './as-stream-error';
 import type { Delivery } from './delivery';
 import type { Told } from './reader';
+import type { ChannelHandle } from './stream-source';
 import type { Outlet, Subscription } from './subscription';
 
 /** Streams of a channel that catch up at once; the rest of its past waits in line, so a long past costs no more memory than a short one. */
 const CATCHING_UP_MAX = 16;
 
-export interface ChannelRequest { channel: string; principals: readonly Principal[]; intervalMs: number }
+export interface ChannelRequest {
+  /** Stopped with the follower. */
+  handle: ChannelHandle;
+  principals: readonly Principal[];
+  intervalMs: number;
+}
 
 export interface ChannelOutlet extends Outlet {
   /** A stream begins: before anything else of it. */
@@ -20,15 +27,15 @@ export interface ChannelOutlet extends Outlet {
 export class ChannelFollower implements Outlet {
   private readonly subscriptions = new Map<string, Subscription>();
   private readonly queue: string[];
+  /** Streams begun: a new replica tells of all it has, and none is to be told from its beginning again. */
+  private readonly seen: Set<string>;
   private readonly catchingUp = new Set<Subscription>();
-  private readonly stopFollowing: () => void;
   private opening = 0;
   private isStopped = false;
 
   constructor(private readonly delivery: Delivery, private readonly request: ChannelRequest, private readonly outlet: ChannelOutlet) {
-    const following = delivery.options.source.channel(request.channel, (streamNo) => this.follow(streamNo));
-    this.queue = following.present;
-    this.stopFollowing = following.stop;
+    this.queue = request.handle.follow((streamNo) => this.follow(streamNo));
+    this.seen = new Set(this.queue);
   }
 
   get isWritable(): boolean {
@@ -45,7 +52,7 @@ export class ChannelFollower implements Outlet {
 
   stop(): void {
     this.isStopped = true;
-    this.stopFollowing();
+    this.request.handle.stop();
     this.queue.length = 0;
     for (const subscription of this.subscriptions.values()) subscription.stop();
     this.subscriptions.clear();
@@ -71,6 +78,8 @@ export class ChannelFollower implements Outlet {
   }
 
   private follow(streamNo: string): void {
+    if (this.seen.has(streamNo)) return;
+    this.seen.add(streamNo);
     this.queue.push(streamNo);
     this.openMore();
   }
@@ -91,7 +100,7 @@ export class ChannelFollower implements Outlet {
     try {
       await this.subscribe(streamNo);
     } catch (error) {
-      const known = error instanceof StreamError ? error : new StreamError('INTERNAL', {}, { cause: error });
+      const known = asStreamError(error);
       // Its retention ended between the list and the reading: there is nothing to tell.
       const isGone = known.code === 'STREAM_GONE' || known.code === 'STREAM_NOT_FOUND';
       if (!isGone && !this.isStopped) this.outlet.unreadable(streamNo, known);
@@ -108,7 +117,7 @@ export class ChannelFollower implements Outlet {
       throw error;
     });
     const subscription = delivery.subscription(delivery.reader(entry, place), entry, this, request.intervalMs);
-    if (this.isStopped || subscriptions.has(streamNo)) return subscription.stop();
+    if (this.isStopped) return subscription.stop();
     subscriptions.set(streamNo, subscription);
     this.catchingUp.add(subscription);
     this.outlet.opened(subscription);

@@ -1,19 +1,29 @@
+interface Row {
+  /** How many replicas hold each stream: while an owner takes a follower's place there are two. */
+  streams: Map<string, number>;
+  listeners: Set<(streamNo: string) => void>;
+}
+
 /** Which streams a channel has on this instance: open ones and final ones that are kept. */
 export class ChannelIndex {
-  private readonly channels = new Map<string, { streams: Set<string>; listeners: Set<(streamNo: string) => void> }>();
+  private readonly channels = new Map<string, Row>();
 
   add(channel: string, streamNo: string): void {
-    if (channel !== '') this.row(channel).streams.add(streamNo);
+    if (channel === '') return;
+    const { streams } = this.row(channel);
+    streams.set(streamNo, (streams.get(streamNo) ?? 0) + 1);
   }
 
   remove(channel: string, streamNo: string): void {
     const row = this.channels.get(channel);
     if (row === undefined) return;
-    row.streams.delete(streamNo);
+    const left = (row.streams.get(streamNo) ?? 0) - 1;
+    if (left > 0) row.streams.set(streamNo, left);
+    else row.streams.delete(streamNo);
     this.prune(channel);
   }
 
-  /** Tells those who follow the channel. Apart from `add`, because a replay adds long before the stream may be served. */
+  /** Tells its followers, perhaps of a stream they know. Apart from `add`, because a replay adds long before the stream may be served. */
   announce(channel: string, streamNo: string): void {
     const row = this.channels.get(channel);
     if (row === undefined) return;
@@ -28,12 +38,12 @@ export class ChannelIndex {
       row.listeners.delete(onStream);
       this.prune(channel);
     };
-    return { present: [...row.streams].sort(), stop };
+    return { present: [...row.streams.keys()].sort(), stop };
   }
 
-  private row(channel: string): { streams: Set<string>; listeners: Set<(streamNo: string) => void> } {
+  private row(channel: string): Row {
     let row = this.channels.get(channel);
-    if (row === undefined) this.channels.set(channel, (row = { streams: new Set(), listeners: new Set() }));
+    if (row === undefined) this.channels.set(channel, (row = { streams: new Map(), listeners: new Set() }));
     return row;
   }
 

@@ -32,7 +32,7 @@ test('[OWN-3] replay stays under replayBytesMax while streams go on for ever, an
   await owner.crash();
   const next = await cluster.own('next', { replayBytesMax });
   expect(next.counts.accepted).toBeLessThan(replayBytesMax / 1_000);
-  expect((await next.owners.open(streams[0]!)).state.next).toBe(101);
+  expect((await next.open(streams[0]!)).state.next).toBe(101);
 });
 
 test('[OWN-3] replayFrom advances only after lifecycle is acknowledged', async () => {
@@ -46,7 +46,7 @@ test('[OWN-3] replayFrom advances only after lifecycle is acknowledged', async (
   await cluster.write(streamNo, ...Array.from({ length: 20 }, (_, index) => append(index + 1, 'y'.repeat(200))));
   await cluster.settled(owner);
   await cluster.pass(1_000);
-  expect((await owner.owners.open(streamNo)).state.next).toBe(21);
+  expect((await owner.open(streamNo)).state.next).toBe(21);
   expect(await replayFrom()).toBe(before);
   owner.log.faults.lostAnswers = 0;
   await eventually(async () => {

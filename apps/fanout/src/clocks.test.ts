@@ -114,10 +114,10 @@ test('[OWN-4] after its retention a stream is deleted: a small value first, the 
   await cluster.pass(8_000);
   const value = (await cluster.table()).get(streamNo)!;
   expect(value).toMatchObject({ status: 'deleted', positions: [], attempts: [], open: { metadata: {} } });
-  await expect(owner.owners.open(streamNo)).rejects.toMatchObject({ code: 'STREAM_GONE' });
+  await expect(owner.open(streamNo)).rejects.toMatchObject({ code: 'STREAM_GONE' });
   await cluster.pass(120_000, 1_000);
   expect((await cluster.table()).has(streamNo)).toBe(false);
-  await expect(owner.owners.open(streamNo)).rejects.toMatchObject({ code: 'STREAM_NOT_FOUND' });
+  await expect(owner.open(streamNo)).rejects.toMatchObject({ code: 'STREAM_NOT_FOUND' });
   expect(owner.owners.finishedStreams).toBe(0);
 });
 
@@ -128,7 +128,7 @@ test('[OWN-4] neither a crash before the tombstone nor one after it brings a del
   for (let round = 0; round < 4; round += 1) {
     await owner.crash();
     owner = await cluster.own(`owner ${round}`);
-    await expect(owner.owners.open(streamNo)).rejects.toMatchObject({ code: expect.stringMatching(/STREAM_GONE|STREAM_NOT_FOUND/) });
+    await expect(owner.open(streamNo)).rejects.toMatchObject({ code: expect.stringMatching(/STREAM_GONE|STREAM_NOT_FOUND/) });
     await cluster.pass(70_000, 1_000);
   }
   expect((await cluster.table()).size).toBe(0);

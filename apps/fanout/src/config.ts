@@ -50,6 +50,10 @@ export const fanoutRows = {
     check: (values) => ((values['pauseMsMax'] as number) < (values['proofMs'] as number) * 2
       ? 'is below twice RIVULET_FANOUT_PROOF_MS, so normal running would look like outages; raise it' : null),
   }),
+  followIdleMs: integerRow({
+    env: 'RIVULET_FANOUT_FOLLOW_IDLE_MS', fallback: 60_000, min: 100, max: 86_400_000,
+    doc: 'A partition that another instance owns is folded here as long as somebody reads it, and for so long after the last reader, ms.',
+  }),
   lifecycleMsMax: integerRow({
     env: 'RIVULET_FANOUT_LIFECYCLE_MS_MAX', fallback: 10_000, min: 500, max: 120_000,
     doc: 'A lifecycle value that is not durable after this long is written anew, ms.',

@@ -81,7 +81,7 @@ export class ContentBody implements Outlet, Session {
   finished(): void {
     if (this.isDone) return;
     this.sendHead();
-    const isWhole = this.part.span.until === Infinity && this.part.entry.state.final?.status === 'ended';
+    const isWhole = this.part.span.until === Infinity && this.subscription.entry.state.final?.status === 'ended';
     if (isWhole) this.end();
     else this.cutAfterFlush();
   }
@@ -120,8 +120,9 @@ export class ContentBody implements Outlet, Session {
   }
 
   private end(): void {
-    const { response, isLive, entry } = this.part;
-    const isBroken = isLive && entry.state.final !== null && entry.state.final.status !== 'ended';
+    const { response, isLive } = this.part;
+    const { final } = this.subscription.entry.state;
+    const isBroken = isLive && final !== null && final.status !== 'ended';
     if (isBroken) return this.cutAfterFlush();
     this.isDone = true;
     response.end();

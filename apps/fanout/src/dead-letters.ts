@@ -11,6 +11,10 @@ export interface OwnerLogger {
   error(facts: object, text: string): void;
 }
 
+export interface DeadLetterSink {
+  put(reason: DeadLetterReason, topic: string, partition: number, record: StoredRecord, cause: unknown): void;
+}
+
 interface DeadLetter { key: string; value: Buffer; headers: Record<string, string> }
 
 const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
@@ -22,7 +26,7 @@ const OVERHEAD_BYTES = 200;
  * Records that cannot be read: kept aside with where they were, counted, and passed over. Nothing stops a partition [OWN-7].
  * A replay meets the same record again: whoever reads dead letters tells them apart by (topic, partition, offset).
  */
-export class DeadLetters {
+export class DeadLetters implements DeadLetterSink {
   private readonly appender: Appender<DeadLetter>;
 
   constructor(log: Log, topic: string, private readonly metrics: OwnershipMetrics, private readonly logger: OwnerLogger) {

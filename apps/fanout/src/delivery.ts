@@ -42,14 +42,13 @@ export class Delivery {
   constructor(readonly options: DeliveryOptions) {}
 
   /**
-   * Pins the entry of a stream that one of the principals may read. An open that was acknowledged a moment ago may not be folded yet:
-   * what is unknown is looked for again when the fold has passed the end of the log.
+   * Pins the entry of a stream that one of the principals may read.
    * @throws StreamError STREAM_NO_NOT_ISSUED [NO-2], STREAM_NOT_FOUND, STREAM_GONE, FORBIDDEN, NOT_OWNER, NOT_READY
    */
   async open(streamNo: string, principals: readonly Principal[]): Promise<StreamEntry> {
     const { source, streamNos } = this.options;
-    const { partition } = streamNos.verify(streamNo);
-    const entry = await this.afterFold(partition, 'STREAM_NOT_FOUND', () => source.open(streamNo));
+    streamNos.verify(streamNo);
+    const entry = await source.open(streamNo);
     try {
       // A channel token opens its streams too, and only the stream itself says in which channel it is.
       this.authorize(principals, { scope: 'read', streamNo, channel: entry.state.open.channel });
@@ -76,11 +75,11 @@ export class Delivery {
   }
 
   /**
-   * [WATCH-2, LINK-2] A cursor another owner gave may be ahead of this one's fold; what is ahead of the log's end too is not ours.
+   * [WATCH-2, LINK-2] A cursor another instance gave may be ahead of the fold here; what is ahead of the log's end too is not ours.
    * @throws StreamError CURSOR_INVALID, CURSOR_UNKNOWN, CURSOR_EXPIRED
    */
   async place(entry: StreamEntry, cursor: string | null): Promise<Place> {
-    const place = await this.afterFold(entry.partition, 'CURSOR_UNKNOWN', async () => placeOf(entry, cursor));
+    const place = await this.placeAfterFold(entry, cursor);
     const { generation, sequence } = place;
     const isInMemory = sequence + 1 >= entry.view.first && sequence + 1 < entry.view.next;
     if (generation === 0 || sequence + 1 >= entry.state.next || isInMemory) return place;
@@ -122,13 +121,13 @@ export class Delivery {
     this.options.keepAlives.stop();
   }
 
-  private async afterFold<T>(partition: number, code: StreamError['code'], attempt: () => Promise<T>): Promise<T> {
+  private async placeAfterFold(entry: StreamEntry, cursor: string | null): Promise<Place> {
     try {
-      return await attempt();
+      return placeOf(entry, cursor);
     } catch (error) {
-      if (!(error instanceof StreamError) || error.code !== code) throw error;
-      await this.options.source.caughtUp(partition);
-      return attempt();
+      if (!(error instanceof StreamError) || error.code !== 'CURSOR_UNKNOWN') throw error;
+      await this.options.source.caughtUp(entry.partition);
+      return placeOf(entry, cursor);
     }
   }
 }

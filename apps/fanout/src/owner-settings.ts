@@ -14,6 +14,8 @@ export interface OwnerSettings {
   checkpointAgeMsMax: number;
   /** `#owner` is rewritten at least this often while replayFrom moves, ms. */
   ownerMsMax: number;
+  /** A partition that others own is folded here for so long after its last reader, ms. */
+  followIdleMs: number;
   /** When a write that the log does not take is given up (and tried anew), ms. */
   appendMsMax: number;
 }
@@ -26,5 +28,6 @@ export const OWNER_SETTINGS: Readonly<OwnerSettings> = {
   sweepMs: 1_000,
   checkpointAgeMsMax: 3_600_000,
   ownerMsMax: 60_000,
+  followIdleMs: 60_000,
   appendMsMax: 10_000,
 };

@@ -1,10 +1,6 @@
-import { parseStreamNo, StreamError } from '@rivulet/protocol';
-import type { StreamSummary } from '@rivulet/protocol';
 import type { LogBatch } from '@rivulet/log';
-import { OpenStream } from './open-stream';
 import type { OwnerContext } from './owner-context';
 import { PartitionOwner } from './partition-owner';
-import type { StreamEntry, StreamSource } from './stream-source';
 import type { Timer } from './time';
 
 /** What the owners need to know of their group membership. */
@@ -18,11 +14,11 @@ export interface Group {
   leave(): Promise<void>;
 }
 
-const RETRY_AFTER_MS = 500;
-
-/** The partition owners of this instance, and through them all streams it can serve. */
-export class Owners implements StreamSource {
+/** The partition owners of this instance: what the group has given it to write. */
+export class Owners {
   private readonly owners = new Map<number, PartitionOwner>();
+  private readonly starts = new Map<number, Promise<unknown>>();
+  private onServing: (partition: number) => void = () => undefined;
   private group: Group | null = null;
   private ticking: Timer | null = null;
   private isStopped = false;
@@ -35,52 +31,48 @@ export class Owners implements StreamSource {
     this.scheduleTick();
   }
 
+  /** Set once, by who serves readers: told of each partition that an owner begins to serve. */
+  whenServing(onServing: (partition: number) => void): void {
+    this.onServing = onServing;
+  }
+
+  /** The owner of a partition here, in whatever phase. */
+  find(partition: number): PartitionOwner | undefined {
+    return this.owners.get(partition);
+  }
+
+  /** Resolves when an owner that is starting serves, or will not; undefined when none is. */
+  starting(partition: number): Promise<unknown> | undefined {
+    return this.starts.get(partition)?.catch(() => undefined);
+  }
+
   /** @returns the offset to read from. @throws StreamError when it cannot be taken over now; it is to be assigned again */
   async assigned(partition: number): Promise<number> {
     this.owners.get(partition)?.stop();
     const owner = new PartitionOwner(partition, this.context);
     this.owners.set(partition, owner);
-    return owner.start();
+    const starting = owner.start();
+    this.starts.set(partition, starting);
+    try {
+      const from = await starting;
+      this.onServing(partition);
+      return from;
+    } finally {
+      if (this.starts.get(partition) === starting) this.starts.delete(partition);
+    }
   }
 
   /** The owner publishes nothing any more when this returns. */
   revoked(partition: number): void {
-    this.owners.get(partition)?.stop();
+    const owner = this.owners.get(partition);
+    if (owner === undefined) return;
+    // Forgotten first: its readers look for another replica as soon as they are told.
     this.owners.delete(partition);
+    owner.stop();
   }
 
   async fold(batch: LogBatch): Promise<void> {
     await this.owners.get(batch.partition)?.fold(batch);
-  }
-
-  async open(streamNo: string): Promise<StreamEntry> {
-    return this.ownerOf(streamNo).open(streamNo);
-  }
-
-  release(entry: StreamEntry): void {
-    if (entry instanceof OpenStream && !entry.isOrphaned) this.owners.get(entry.partition)?.release(entry);
-  }
-
-  async summary(streamNo: string): Promise<StreamSummary> {
-    const owner = this.ownerOf(streamNo);
-    const stream = await owner.open(streamNo);
-    try {
-      return stream.summary();
-    } finally {
-      this.release(stream);
-    }
-  }
-
-  async caughtUp(partition: number): Promise<void> {
-    await this.owner(partition).caughtUp();
-  }
-
-  channel(channel: string, onStream: (streamNo: string) => void): { present: string[]; stop: () => void } {
-    return this.context.channels.follow(channel, onStream);
-  }
-
-  get ready(): boolean {
-    return this.whyNotReady() === null;
   }
 
   /** @returns null when every partition assigned to this instance is served, else what is missing */
@@ -95,15 +87,15 @@ export class Owners implements StreamSource {
   }
 
   get openStreams(): number {
-    return this.sum((owner) => owner.table.openCount);
+    return this.sum((owner) => owner.replica.table.openCount);
   }
 
   get finishedStreams(): number {
-    return this.sum((owner) => owner.table.finished.size);
+    return this.sum((owner) => owner.replica.table.finished.size);
   }
 
   get foldLag(): number {
-    return this.sum((owner) => owner.foldLag);
+    return this.sum((owner) => owner.replica.lag);
   }
 
   get replayBytes(): number {
@@ -128,19 +120,6 @@ export class Owners implements StreamSource {
     this.isStopped = true;
     this.ticking?.cancel();
     for (const partition of [...this.owners.keys()]) this.revoked(partition);
-  }
-
-  private ownerOf(streamNo: string): PartitionOwner {
-    const parts = parseStreamNo(streamNo);
-    if (parts === null) throw new StreamError('STREAM_NO_NOT_ISSUED');
-    return this.owner(parts.partition);
-  }
-
-  private owner(partition: number): PartitionOwner {
-    const owner = this.owners.get(partition);
-    if (owner !== undefined) return owner;
-    if (this.group?.isJoined()) throw new StreamError('NOT_OWNER', { partition, retryAfterMs: RETRY_AFTER_MS });
-    throw new StreamError('NOT_READY', { detail: 'This instance has no partitions yet.', partition, retryAfterMs: RETRY_AFTER_MS });
   }
 
   private scheduleTick(): void {

@@ -1,20 +1,25 @@
 import type { Metrics } from '@rivulet/service';
 
-/** What owners say of themselves. One object per process; gauges are read when they are scraped. */
-export interface OwnershipMetrics {
+/** What a fold counts. */
+export interface FoldMetrics {
   accepted(fragments: number): void;
   duplicates(fragments: number): void;
   /** A judged refusal is a counter by reason, not a dead letter [OWN-7]. */
   refused(code: string, count: number): void;
+}
+
+/** What owners say of themselves. One object per process; gauges are read when they are scraped. */
+export interface OwnershipMetrics extends FoldMetrics {
   deadLetter(reason: string): void;
   flushed(values: number): void;
   flushFailed(): void;
   restored(seconds: number): void;
 }
 
-/** Sums over all partitions owned. */
+/** Sums over all partitions. */
 export interface OwnershipGauges {
   ownedPartitions(): number;
+  followedPartitions(): number;
   openStreams(): number;
   finishedStreams(): number;
   foldLag(): number;
@@ -42,8 +47,9 @@ export function ownershipMetrics(metrics: Metrics): OwnershipMetrics {
 
 export function addOwnershipGauges(metrics: Metrics, gauges: OwnershipGauges): void {
   metrics.gauge('owned_partitions', 'Partitions this instance owns and serves.', [], (gauge) => gauge.set(gauges.ownedPartitions()));
+  metrics.gauge('followed_partitions', 'Partitions of others that this instance folds for its readers.', [], (gauge) => gauge.set(gauges.followedPartitions()));
   metrics.gauge('open_streams', 'Streams that are not final, in the partitions owned.', [], (gauge) => gauge.set(gauges.openStreams()));
   metrics.gauge('finished_streams', 'Ended streams kept until their retention ends.', [], (gauge) => gauge.set(gauges.finishedStreams()));
-  metrics.gauge('fold_lag', 'Records between the fold and the end of the log seen last.', [], (gauge) => gauge.set(gauges.foldLag()));
+  metrics.gauge('fold_lag', 'Records between the folds, owned and followed, and the end of the log seen last.', [], (gauge) => gauge.set(gauges.foldLag()));
   metrics.gauge('replay_bytes', 'Bytes a new owner of our partitions would have to replay.', [], (gauge) => gauge.set(gauges.replayBytes()));
 }

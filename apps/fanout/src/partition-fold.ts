@@ -1,25 +1,23 @@
 import { BEAT_KEY, decodeRecord, judge, parseStreamNo, PositionIndex } from '@rivulet/protocol';
 import type { BeatRecord, Crc32, Effect, Judgement, LogRecord, StreamState } from '@rivulet/protocol';
 import type { LogBatch, StoredRecord } from '@rivulet/log';
-import type { DeadLetters } from './dead-letters';
+import type { DeadLetterSink } from './dead-letters';
 import { OpenStream } from './open-stream';
-import type { OwnershipMetrics } from './ownership-metrics';
-import type { ReplayMarks } from './replay-marks';
+import type { FoldMetrics } from './ownership-metrics';
 import type { StreamTable } from './stream-table';
 import type { StreamView } from './stream-view';
-import type { Time } from './time';
 
 export interface FoldOptions {
   partition: number;
   table: StreamTable;
-  marks: ReplayMarks;
-  deadLetters: DeadLetters;
-  metrics: OwnershipMetrics;
-  time: Time;
+  deadLetters: DeadLetterSink;
+  metrics: FoldMetrics;
   crc32: Crc32;
   makeView(streamNo: string): StreamView;
   /** Reads a finished stream back into memory; undefined when it is not there any more. */
   recall(streamNo: string): Promise<OpenStream | undefined>;
+  /** A record that no checkpoint of its stream covers yet. @param bytesBefore bytes folded before it */
+  onUncovered(stream: OpenStream, offset: number, bytesBefore: number): void;
   /** Something that everyone may know has changed. */
   onPublic(stream: OpenStream): void;
   /** A stream that was not there before. */
@@ -141,7 +139,7 @@ export class PartitionFold {
   }
 
   private settle(known: OpenStream | undefined, { state, effects }: Judgement, record: StoredRecord, wasFinal: boolean): void {
-    const { table, marks, time } = this.options;
+    const { table, onUncovered } = this.options;
     const stream = known ?? this.created(state, record);
     if (stream === undefined) {
       for (const effect of effects) this.count(effect);
@@ -152,7 +150,7 @@ export class PartitionFold {
       if (this.apply(stream, effect)) isPublic = true;
     }
     // After the end nothing but a verdict or the removal is worth a checkpoint: late appends must not cause writes.
-    if (!wasFinal || isPublic) marks.note(stream, record.offset, this.bytes, time.now());
+    if (!wasFinal || isPublic) onUncovered(stream, record.offset, this.bytes);
     if (!wasFinal) stream.index.offer(stream.state);
     if (!wasFinal && stream.isFinal) table.becameFinal();
   }

@@ -17,13 +17,13 @@ async function expectWhole(instance: Instance): Promise<void> {
   const { states } = await cluster.wholeFold();
   for (const [streamNo, state] of states) {
     if (state.isDeleted) continue;
-    const entry = await instance.owners.open(streamNo);
+    const entry = await instance.open(streamNo);
     // Of an ended stream only when it ended is published: late appends, refused, move the judge's time but cause no write.
     const updatedAt = state.final === null ? state.judgedAt : expect.any(Number);
     expect(summaryOf(streamNo, entry.state)).toEqual({ ...summaryOf(streamNo, state), updatedAt });
     // A final stream comes from its lifecycle value, which has what everyone may know; an open one has all of the judge's state.
     if (state.final === null && !equalForCheckpoint(entry.state, state)) expect(entry.state).toEqual(state);
-    instance.owners.release(entry);
+    instance.release(entry);
   }
 }
 
@@ -116,24 +116,24 @@ test('an ended stream nobody watches is one entry, comes back when asked for, an
   await cluster.write(streamNo, open({}, { channel: 'news' }), append(1, ['a', 'b']), end(2));
   await cluster.settled(instance);
   expect(instance.owners.finishedStreams).toBe(1);
-  const [one, two] = await Promise.all([instance.owners.open(streamNo), instance.owners.open(streamNo)]);
+  const [one, two] = await Promise.all([instance.open(streamNo), instance.open(streamNo)]);
   expect(two).toBe(one);
   expect(one).toMatchObject({ streamNo, partition: PARTITION, isOrphaned: false, state: { status: 'ended', bytes: 2, next: 3 } });
   expect(one.positions[0]).toMatchObject({ offset: 0, next: 1 });
-  instance.owners.release(one);
+  instance.release(one);
   expect(instance.owners.finishedStreams).toBe(0);
-  instance.owners.release(two);
+  instance.release(two);
   expect(instance.owners.finishedStreams).toBe(1);
-  expect(instance.owners.channel('news', () => undefined).present).toEqual([streamNo]);
+  expect(instance.channels.follow('news', () => undefined).present).toEqual([streamNo]);
 });
 
 test('a stream opened a moment ago is found: open() waits until the fold has passed the end of the log', async () => {
   const instance = await cluster.own('owner');
   const streamNo = cluster.streamNo();
   await cluster.write(streamNo, open());
-  const entry = await instance.owners.open(streamNo);
+  const entry = await instance.open(streamNo);
   expect(entry.state.status).toBe('open');
-  await expect(instance.owners.open(cluster.streamNo())).rejects.toMatchObject({ code: 'STREAM_NOT_FOUND' });
+  await expect(instance.open(cluster.streamNo())).rejects.toMatchObject({ code: 'STREAM_NOT_FOUND' });
 });
 
 test('a channel knows its streams, oldest first, and tells of new ones, also of those a new owner restores', async () => {
@@ -143,7 +143,7 @@ test('a channel knows its streams, oldest first, and tells of new ones, also of 
   await cluster.write(first, open({}, { channel: 'c' }), cancel());
   await cluster.settled(instance);
   const told: string[] = [];
-  const { present, stop } = instance.owners.channel('c', (streamNo) => told.push(streamNo));
+  const { present, stop } = instance.channels.follow('c', (streamNo) => told.push(streamNo));
   expect(present).toEqual([first, second]);
   await cluster.write(third, open({}, { channel: 'c' }));
   await cluster.settled(instance);
@@ -151,28 +151,28 @@ test('a channel knows its streams, oldest first, and tells of new ones, also of 
   stop();
   await instance.crash();
   const next = await cluster.own('next');
-  expect(next.owners.channel('c', () => undefined).present).toEqual([first, second, third]);
+  expect(next.channels.follow('c', () => undefined).present).toEqual([first, second, third]);
 });
 
 test('sessions of a revoked partition are told: the entry is orphaned, and the owner answers NOT_OWNER from then on', async () => {
   const instance = await cluster.own('owner');
   const streamNo = cluster.streamNo();
   await cluster.write(streamNo, open());
-  const entry = await instance.owners.open(streamNo);
+  const entry = await instance.open(streamNo);
   let calls = 0;
   entry.onChange(() => (calls += 1));
   instance.owners.revoked(PARTITION);
   expect(entry.isOrphaned).toBe(true);
   expect(calls).toBe(1);
-  instance.owners.release(entry);
-  await expect(instance.owners.open(streamNo)).rejects.toMatchObject({ code: 'NOT_OWNER' });
+  instance.release(entry);
+  await expect(instance.open(streamNo)).rejects.toMatchObject({ code: 'NOT_OWNER' });
 });
 
 test('a listener is called once per batch and stream, however many records changed it', async () => {
   const instance = await cluster.own('owner');
   const streamNo = cluster.streamNo();
   await cluster.write(streamNo, open());
-  const entry = await instance.owners.open(streamNo);
+  const entry = await instance.open(streamNo);
   let calls = 0;
   const stop = entry.onChange(() => (calls += 1));
   await cluster.write(streamNo, append(1, 'a'), append(2, 'b'), append(3, 'c'));
@@ -195,7 +195,7 @@ test('[OWN-7] records that cannot be read go to the dead letters with their plac
   await cluster.write(streamNo, append(1, 'goes on'));
   await cluster.settled(instance);
   expect(instance.counts.deadLetters).toEqual({ undecodable: 1, 'no-value': 1, misplaced: 1 });
-  expect((await instance.owners.open(streamNo)).state.bytes).toBe(7);
+  expect((await instance.open(streamNo)).state.bytes).toBe(7);
   const letters = await eventually(async () => {
     const found = await cluster.records(cluster.topics.deadletters);
     expect(found).toHaveLength(3);
@@ -230,7 +230,7 @@ test('[OWN-7] a lifecycle value that cannot be read does not stop a takeover, an
   const second = await cluster.own('second');
   await cluster.settled(second);
   expect(second.counts.deadLetters).toEqual({ 'lifecycle-undecodable': 1 });
-  expect((await second.owners.open(streamNo)).state).toMatchObject({ status: 'open', bytes: 4 });
+  expect((await second.open(streamNo)).state).toMatchObject({ status: 'open', bytes: 4 });
 });
 
 test('[OWN-2] revoked during the last question of its start an owner never serves', async () => {

@@ -1,18 +1,14 @@
-import { StreamError } from '@rivulet/protocol';
 import type { LogBatch } from '@rivulet/log';
 import { Checkpoints } from './checkpoints';
 import { Clocks } from './clocks';
-import { FinishedReader } from './finished-reader';
 import { Horizon } from './horizon';
-import { LifecycleFollower } from './lifecycle-follower';
+import { LifecycleGuard } from './lifecycle-guard';
 import { LifecycleWriter } from './lifecycle-writer';
-import { LogEnd } from './log-end';
-import type { OpenStream } from './open-stream';
 import type { OwnerContext } from './owner-context';
 import { PartitionFold } from './partition-fold';
+import { replayTo } from './replay';
 import { ReplayMarks } from './replay-marks';
-import { Stall } from './stall';
-import { StreamTable } from './stream-table';
+import { Replica } from './replica';
 import { takeOver } from './takeover';
 import type { Takeover } from './takeover';
 import { Tombstones } from './tombstones';
@@ -23,13 +19,10 @@ import { Tombstones } from './tombstones';
  * `starting`: restores, claims, replays up to the log end seen after the claim; publishes nothing and serves nobody.
  * `serving`:  folds what comes, publishes, runs clocks, serves sessions.
  * `fenced`:   saw a higher claim: the same as stopped, until a later heartbeat says that the partition is ours after all [OWN-2].
- * `stopped`:  revoked. Its streams are orphans: sessions are told and come back to the new owner.
+ * `stopped`:  revoked. Its streams are orphans: their sessions move on to another replica [OWN-9].
  * One object lives once; a new assignment makes a new one.
  */
 export type OwnerPhase = 'starting' | 'serving' | 'fenced' | 'stopped';
-
-const RETRY_AFTER_MS = 500;
-const REPLAY_BYTES_MAX = 1024 * 1024;
 
 /** What folds and publishes. */
 interface Core {
@@ -43,32 +36,23 @@ interface Core {
 interface Serving extends Core {
   horizon: Horizon;
   clocks: Clocks;
-  follower: LifecycleFollower;
+  guard: LifecycleGuard;
 }
 
 export class PartitionOwner {
   /** Monotonic ms at which a higher claim was seen. */
   fencedAt = 0;
-  readonly table: StreamTable;
+  readonly replica: Replica;
   private currentPhase: OwnerPhase = 'starting';
   private readonly marks = new ReplayMarks();
-  private readonly logEnd: LogEnd;
-  private readonly finished: FinishedReader;
   private serving: Serving | null = null;
-  private waiters: { end: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
 
   constructor(readonly partition: number, private readonly context: OwnerContext) {
-    this.table = new StreamTable(context.channels);
-    this.logEnd = new LogEnd(context.log, context.topics.fragments, partition);
-    this.finished = new FinishedReader(context, partition, this.table, () => this.isOver);
+    this.replica = new Replica(partition, context);
   }
 
   get phase(): OwnerPhase {
     return this.currentPhase;
-  }
-
-  get foldLag(): number {
-    return this.serving?.fold.lag ?? 0;
   }
 
   get replayBytes(): number {
@@ -82,19 +66,21 @@ export class PartitionOwner {
   async start(): Promise<number> {
     const { time, metrics, logger } = this.context;
     const startedAt = time.now();
-    const takeover = await takeOver(this.context, this.partition, this.table, () => this.assertNotOver());
-    this.assertNotOver();
+    const { partition, replica } = this;
+    const { table } = replica;
+    const assertNotOver = (): void => replica.assertNotOver();
+    const takeover = await takeOver(this.context, partition, table, assertNotOver);
+    assertNotOver();
     const core = this.build(takeover);
     for (const stream of takeover.ended) core.writer.put(stream);
     // [OWN-2] Nothing is published until the fold passes the log end seen after the claim: what a former owner published is below it.
-    const { end } = await this.context.log.bounds(this.context.topics.fragments, this.partition);
-    await this.replay(core.fold, end);
+    const { end } = await this.context.log.bounds(this.context.topics.fragments, partition);
+    await replayTo(this.context, core.fold, partition, end, assertNotOver);
     // Revoked while the end was asked for, with nothing to replay: it would serve on.
-    this.assertNotOver();
+    assertNotOver();
     this.serve(core, takeover);
     const seconds = (time.now() - startedAt) / 1000;
     metrics.restored(seconds);
-    const { partition, table } = this;
     // One line per partition is no news when all is well.
     logger[takeover.ended.length > 0 ? 'warn' : 'debug']({
       partition, seconds, claim: takeover.claim, replayFrom: takeover.replayFrom, next: core.fold.next,
@@ -107,11 +93,10 @@ export class PartitionOwner {
   async fold(batch: LogBatch): Promise<void> {
     const { serving } = this;
     if (serving === null || this.currentPhase !== 'serving') return;
-    await serving.fold.fold(batch);
+    await this.replica.take(batch);
     serving.horizon.folded(serving.fold.next);
     serving.horizon.observe(batch.highWatermark, this.context.time.now());
     serving.checkpoints.sweep();
-    this.wakeWaiters(serving.fold.next);
   }
 
   tick(): void {
@@ -119,37 +104,7 @@ export class PartitionOwner {
     if (serving === null || this.currentPhase !== 'serving') return;
     serving.clocks.tick();
     serving.checkpoints.sweep();
-    if (this.table.deleted.size > 0) void serving.tombstones.bury(serving.checkpoints.publishedReplayFrom);
-  }
-
-  /** @throws StreamError NOT_READY, NOT_OWNER, STREAM_NOT_FOUND, STREAM_GONE, LOG_UNAVAILABLE */
-  async open(streamNo: string): Promise<OpenStream> {
-    this.assertServing();
-    let stream = await this.finished.find(streamNo);
-    if (stream === undefined && !this.table.deleted.has(streamNo)) {
-      // Opened a moment ago, perhaps: what was acknowledged before this call is judged by then.
-      await this.caughtUp();
-      stream = await this.finished.find(streamNo);
-    }
-    this.assertServing();
-    if (this.table.deleted.has(streamNo) || stream?.state.isDeleted) throw new StreamError('STREAM_GONE', { streamNo });
-    if (stream === undefined) throw new StreamError('STREAM_NOT_FOUND', { streamNo });
-    stream.pins += 1;
-    return stream;
-  }
-
-  release(stream: OpenStream): void {
-    stream.pins -= 1;
-    this.table.dismiss(stream);
-  }
-
-  /** Resolves when the fold has reached the end of the log as it is now. @throws StreamError NOT_READY, NOT_OWNER, LOG_UNAVAILABLE */
-  async caughtUp(): Promise<void> {
-    this.assertServing();
-    const end = await this.logEnd.ask();
-    const { fold } = this.assertServing();
-    if (fold.next >= end) return;
-    await new Promise<void>((resolve, reject) => this.waiters.push({ end, resolve, reject }));
+    if (this.replica.table.deleted.size > 0) void serving.tombstones.bury(serving.checkpoints.publishedReplayFrom);
   }
 
   /** Publishes checkpoints of everything, so that the next owner has next to nothing to replay. */
@@ -169,21 +124,21 @@ export class PartitionOwner {
     const { serving } = this;
     this.serving = null;
     serving?.writer.stop();
-    void serving?.follower.close();
-    const error = new StreamError('NOT_OWNER', { partition: this.partition, retryAfterMs: RETRY_AFTER_MS });
-    for (const waiter of this.waiters.splice(0)) waiter.reject(error);
-    this.table.orphan();
+    void serving?.guard.close();
+    this.replica.end();
   }
 
   private build(takeover: Takeover): Core {
-    const { context, partition, table, marks } = this;
-    const { settings } = context;
+    const { context, partition, replica, marks } = this;
+    const { settings, time } = context;
+    const { table } = replica;
     const { claim } = takeover;
     const fold: PartitionFold = new PartitionFold(takeover.replayFrom, {
-      ...context, partition, table, marks,
-      recall: (streamNo) => this.finished.findPatiently(streamNo),
+      ...context, partition, table,
+      recall: (streamNo) => replica.finished.findPatiently(streamNo),
+      onUncovered: (stream, offset, bytesBefore) => marks.note(stream, offset, bytesBefore, time.now()),
       onPublic: (stream) => writer.put(stream),
-      onOpened: (stream) => this.announce(stream),
+      onOpened: (stream) => replica.announce(stream),
     });
     const writer = new LifecycleWriter({
       ...context, appender: context.lifecycle, partition, marks, foldNext: () => fold.next, claim: () => claim,
@@ -196,22 +151,9 @@ export class PartitionOwner {
     return { claim, fold, writer, checkpoints, tombstones: new Tombstones(partition, table, writer, context.logger) };
   }
 
-  private async replay(fold: PartitionFold, end: number): Promise<void> {
-    const { log, topics, time } = this.context;
-    const stall = new Stall(time);
-    while (fold.next < end) {
-      const from = fold.next;
-      const batch = await log.scan(topics.fragments, this.partition, from, { bytesMax: REPLAY_BYTES_MAX });
-      this.assertNotOver();
-      await fold.fold(batch);
-      this.assertNotOver();
-      await stall.read(fold.next > from);
-      this.assertNotOver();
-    }
-  }
-
   private serve(core: Core, takeover: Takeover): void {
-    const { context, partition, table } = this;
+    const { context, partition, replica } = this;
+    const { table } = replica;
     const { writer, fold } = core;
     const { time, settings, topics, proposals } = context;
     // Leases start full here: while nobody folded, no producer could prove that it lives [OWN-6].
@@ -219,17 +161,17 @@ export class PartitionOwner {
     const clocks = new Clocks({ ...context, ...settings, topic: topics.fragments, partition, table, horizon, appender: proposals });
     this.currentPhase = 'serving';
     writer.start();
-    this.serving = { ...core, horizon, clocks, follower: this.follow(core) };
-    for (const stream of table.live.values()) this.announce(stream);
+    this.serving = { ...core, horizon, clocks, guard: this.guard(core) };
+    replica.serve(fold);
     if (takeover.report.isOtherLog) void this.settleOtherLog(core);
   }
 
-  private follow({ claim, fold, writer, checkpoints }: Core): LifecycleFollower {
-    const { context, partition, table } = this;
-    return new LifecycleFollower({
-      ...context, topic: context.topics.lifecycle, partition, claim, table,
+  private guard({ claim, fold, writer, checkpoints }: Core): LifecycleGuard {
+    const { context, partition, replica } = this;
+    return new LifecycleGuard({
+      ...context, topic: context.topics.lifecycle, partition, claim, table: replica.table,
       foldNext: () => fold.next,
-      recall: (streamNo) => this.finished.findPatiently(streamNo),
+      recall: (streamNo) => replica.finished.findPatiently(streamNo),
       onFenced: (other) => this.fence(claim, other),
       rewrite: (stream) => writer.put(stream),
       rewriteOwner: () => void checkpoints.publishOwner(),
@@ -241,8 +183,9 @@ export class PartitionOwner {
 
   /** Streams of before keep their facts and lose their content; the new log's identity is published only when lifecycle says so [OWN-5]. */
   private async settleOtherLog({ writer, checkpoints }: Core): Promise<void> {
-    for (const streamNo of [...this.table.finished.keys()]) {
-      const stream = await this.finished.findPatiently(streamNo);
+    const { table, finished } = this.replica;
+    for (const streamNo of [...table.finished.keys()]) {
+      const stream = await finished.findPatiently(streamNo);
       if (this.isOver) return;
       if (stream === undefined) continue;
       stream.index.dropBelow(Infinity);
@@ -252,10 +195,6 @@ export class PartitionOwner {
     if (!this.isOver) await checkpoints.publishOwner();
   }
 
-  private announce(stream: OpenStream): void {
-    if (this.currentPhase === 'serving') this.context.channels.announce(stream.state.open.channel, stream.streamNo);
-  }
-
   private fence(claim: number, other: number): void {
     if (this.currentPhase !== 'serving') return;
     this.context.logger.warn({ partition: this.partition, claim, other }, 'another owner has a higher claim: stopping');
@@ -263,27 +202,7 @@ export class PartitionOwner {
     this.stop('fenced');
   }
 
-  private wakeWaiters(next: number): void {
-    if (this.waiters.length === 0) return;
-    const waiting = this.waiters;
-    this.waiters = waiting.filter((waiter) => waiter.end > next);
-    for (const waiter of waiting) if (waiter.end <= next) waiter.resolve();
-  }
-
   private get isOver(): boolean {
-    return this.currentPhase === 'stopped' || this.currentPhase === 'fenced';
-  }
-
-  private assertNotOver(): void {
-    if (this.isOver) throw new StreamError('NOT_OWNER', { partition: this.partition, retryAfterMs: RETRY_AFTER_MS });
-  }
-
-  private assertServing(): Serving {
-    this.assertNotOver();
-    if (this.serving === null) {
-      const detail = 'The partition of the stream is being restored.';
-      throw new StreamError('NOT_READY', { detail, partition: this.partition, retryAfterMs: RETRY_AFTER_MS });
-    }
-    return this.serving;
+    return this.replica.isOver;
   }
 }

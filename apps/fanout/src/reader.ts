@@ -70,12 +70,19 @@ export class Reader {
   isCold = false;
 
   constructor(options: ReaderOptions, place: Place) {
-    this.options = options;
+    this.options = { ...options };
     this.generation = place.generation;
     this.sequence = place.sequence;
     this.isFinished = place.isFinished;
     // The `stream` event said so already.
     this.isLostTold = options.entry.state.isLost;
+  }
+
+  /** Goes on at the same place, in the same stream as another replica has it. @param entry folded as far as anything that was told */
+  moveTo(entry: StreamEntry): void {
+    this.options.entry = entry;
+    this.cold = null;
+    this.fetched = [];
   }
 
   /** Last sequence told. */

@@ -1,7 +1,7 @@
 import { decodeLifecycle, decodeOwner, isNewer, OWNER_KEY } from '@rivulet/protocol';
 import type { LifecycleValue, OwnerValue, Version } from '@rivulet/protocol';
 import type { Log, StoredRecord } from '@rivulet/log';
-import type { DeadLetters } from './dead-letters';
+import type { DeadLetterSink } from './dead-letters';
 import { FinishedStream } from './finished-stream';
 import { Stall } from './stall';
 import type { Time } from './time';
@@ -39,7 +39,7 @@ export class LifecycleRestore {
     private readonly log: Log,
     private readonly topic: string,
     private readonly partition: number,
-    private readonly deadLetters: DeadLetters,
+    private readonly deadLetters: DeadLetterSink,
     private readonly time: Time,
     /** Throws when the partition has been revoked. */
     private readonly assertWanted: () => void,

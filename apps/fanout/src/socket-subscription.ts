@@ -8,7 +8,7 @@ import { streamText } from './event-text';
 import { placeOf } from './reader';
 import type { Place, Reader, Told } from './reader';
 import { socketText } from './shared-frames';
-import type { StreamEntry } from './stream-source';
+import type { ChannelHandle, StreamEntry } from './stream-source';
 import type { Outlet, Subscription } from './subscription';
 import type { WaitingLine } from './waiting-line';
 
@@ -150,18 +150,19 @@ export class SocketChannel implements SocketSubscription, ChannelOutlet {
   private readonly prefix: string;
 
   private constructor(
-    private readonly socket: SocketLine, private readonly frame: SubscribeFrame & { channel: string }, principals: readonly Principal[],
+    private readonly socket: SocketLine, private readonly frame: SubscribeFrame, handle: ChannelHandle, principals: readonly Principal[],
   ) {
-    const { channel, intervalMs = 0 } = frame;
-    this.follower = new ChannelFollower(socket.delivery, { channel, principals, intervalMs }, this);
+    const { intervalMs = 0 } = frame;
+    this.follower = new ChannelFollower(socket.delivery, { handle, principals, intervalMs }, this);
     this.prefix = prefixOf(frame.id);
   }
 
-  /** @throws StreamError FORBIDDEN; NOT_READY while partitions are restored, as their streams would be missed */
-  static open(socket: SocketLine, frame: SubscribeFrame & { channel: string }, principals: readonly Principal[]): SocketChannel {
+  /** @throws StreamError FORBIDDEN; NOT_READY, LOG_UNAVAILABLE while its partitions cannot be folded here */
+  static async open(
+    socket: SocketLine, frame: SubscribeFrame & { channel: string }, principals: readonly Principal[],
+  ): Promise<SocketChannel> {
     socket.delivery.authorize(principals, { scope: 'read', channel: frame.channel });
-    if (!socket.delivery.options.source.ready) throw new StreamError('NOT_READY');
-    return new SocketChannel(socket, frame, principals);
+    return new SocketChannel(socket, frame, await socket.delivery.options.source.channel(frame.channel), principals);
   }
 
   get isWritable(): boolean {

@@ -170,8 +170,6 @@ test('[WATCH-8] a disconnect is only that: the stream goes on, and the session i
 test('[WATCH-10] trouble that will pass is 200 with `unavailable` for event streams, a 503 for others; a lasting one keeps its status', async () => {
   const server = await startServer();
   const { token, url } = await server.open();
-  const reader = await events(url, token);
-  await reader.until((one) => one.events.length === 1);
   server.log.faults.isAway = true;
   const unknown = server.streamNos.issue({ time: Date.now(), partition: 0 });
   const elsewhere = url.replace(/[^/]+$/, unknown);
@@ -184,9 +182,42 @@ test('[WATCH-10] trouble that will pass is 200 with `unavailable` for event stre
   expect((await get(`${elsewhere}/events`, token, SSE)).statusCode).toBe(404);
   expect((await get(`${url}/events`, 'nonsense', SSE)).statusCode).toBe(401);
   expect((await get(`${url.slice(0, -1)}!/events`, token, SSE)).statusCode).toBe(400);
-  await server.source.stop();
+});
+
+test('[OWN-9] a session goes on in the next replica where it was in the last: nothing twice, nothing missing, no reconnect', async () => {
+  const server = await startServer();
+  const { no, token, url } = await server.open();
+  await server.put(no, appendRecord(1, ['a', 'b']));
+  const reader = await events(url, token);
+  await reader.until((one) => one.named('fragment').length === 1);
+  const before = server.source.entries.get(no)!;
+  await server.source.replace();
+  await server.put(no, appendRecord(3, ['c']));
+  await reader.until((one) => one.named('fragment').length === 2);
+  const after = server.source.entries.get(no)!;
+  expect(after).not.toBe(before);
+  expect([before.sessions, after.sessions, after.pins]).toEqual([0, 1, 1]);
+  expect(reader.named('fragment').map(({ id, data }) => [id, data['text']])).toEqual([['1.2', 'ab'], ['1.3', 'c']]);
+  // While the log is away the session waits, however often its replica goes.
+  server.log.faults.isAway = true;
+  await server.source.replace();
+  server.log.faults.isAway = false;
+  await server.put(no, END);
   await reader.ended();
-  expect(reader.events.at(-1)).toMatchObject({ event: 'unavailable', data: { code: 'NOT_OWNER' } });
+  expect(reader.named('final')).toHaveLength(1);
+  expect(reader.named('stream')).toHaveLength(1);
+  expect(after.sessions).toBe(0);
+});
+
+test('[OWN-9] a stream that the next replica does not have any more ends its sessions with the reason', async () => {
+  const server = await startServer();
+  const { no, token, url } = await server.open();
+  const reader = await events(url, token);
+  await reader.until((one) => one.events.length === 1);
+  await server.source.replace([no]);
+  await reader.ended();
+  expect(reader.events.at(-1)).toMatchObject({ event: 'problem', data: { code: 'STREAM_NOT_FOUND' } });
+  expect(server.delivery.sessionCount).toBe(0);
 });
 
 test('a drain tells every session to come back, with a jittered time, and closes it', async () => {

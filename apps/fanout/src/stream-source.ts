@@ -19,31 +19,37 @@ export interface StreamEntry {
    * synchronous, must not throw. @returns unsubscribe
    */
   onChange(listener: () => void): () => void;
-  /** Set when this instance stopped owning the partition: sessions end with `unavailable` and reconnect. */
+  /** Set when the replica it belongs to is over: who reads it opens the stream anew and goes on from there [OWN-9]. */
   readonly isOrphaned: boolean;
   /** Number of sessions watching, for summaries; delivery keeps it. */
   sessions: number;
 }
 
+/** A channel, held so that this instance knows its streams until `stop`. */
+export interface ChannelHandle {
+  /**
+   * To be called once.
+   * @param onStream called for each new one; it may repeat known ones
+   * @returns streamNos known now (open and final ones that are kept), oldest first
+   */
+  follow(onStream: (streamNo: string) => void): string[];
+  stop(): void;
+}
+
 export interface StreamSource {
   /**
    * @returns the entry, pinned in memory until release() has been called as often as open().
-   * @throws StreamError NOT_OWNER, NOT_READY (still restoring), STREAM_NOT_FOUND, STREAM_GONE
+   * @throws StreamError NOT_OWNER, NOT_READY (still restoring), LOG_UNAVAILABLE, STREAM_NOT_FOUND, STREAM_GONE
    */
   open(streamNo: string): Promise<StreamEntry>;
   release(entry: StreamEntry): void;
   summary(streamNo: string): Promise<StreamSummary>;
   /**
    * Resolves when the fold of the partition has reached the end of the log as it was at the call: what was acknowledged before is
-   * judged then (a stream opened a moment ago, a cursor another owner gave [LINK-2]).
+   * judged then (a stream opened a moment ago, a cursor another instance gave [LINK-2]).
    * @throws StreamError NOT_OWNER, NOT_READY, LOG_UNAVAILABLE
    */
   caughtUp(partition: number): Promise<void>;
-  /**
-   * streamNos of a channel known now (open and final ones that are kept), oldest first, and a call for each new one.
-   * @returns unsubscribe in `stop`
-   */
-  channel(channel: string, onStream: (streamNo: string) => void): { present: string[]; stop: () => void };
-  /** Reads the stream's records at a place of the log: for cold reads. Bounded and fair between callers by delivery. */
-  readonly ready: boolean;
+  /** @throws StreamError NOT_READY, LOG_UNAVAILABLE: the streams of the channel are not known here now */
+  channel(channel: string): Promise<ChannelHandle>;
 }

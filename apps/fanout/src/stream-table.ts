@@ -25,9 +25,15 @@ export class StreamTable {
   }
 
   addFinished(streamNo: string, finished: FinishedStream): void {
-    this.finished.set(streamNo, finished);
-    if (finished.isDeleted) this.deleted.set(streamNo, finished.foldedTo);
-    else this.channels.add(finished.channel, streamNo);
+    this.setFinished(streamNo, finished);
+    this.channels.add(finished.channel, streamNo);
+  }
+
+  /** Something newer is known of a finished stream. */
+  replaceFinished(streamNo: string, finished: FinishedStream): void {
+    const { channel } = this.finished.get(streamNo)!;
+    if (finished.isDeleted) this.channels.remove(channel, streamNo);
+    this.setFinished(streamNo, finished);
   }
 
   /** A finished stream is in memory again. */
@@ -43,7 +49,7 @@ export class StreamTable {
     if (state.final === null || isBusy || this.live.get(stream.streamNo) !== stream) return false;
     const { channel, retentionMs } = state.open;
     this.live.delete(stream.streamNo);
-    this.addFinished(stream.streamNo, new FinishedStream(
+    this.setFinished(stream.streamNo, new FinishedStream(
       stream.lifecycleOffset, stream.foldedTo, state.final.at + retentionMs, state.isDeleted, state.isDeleted ? '' : channel,
     ));
     if (state.isDeleted) this.channels.remove(channel, stream.streamNo);
@@ -52,6 +58,7 @@ export class StreamTable {
   }
 
   forget(streamNo: string): void {
+    this.channels.remove(this.finished.get(streamNo)?.channel ?? '', streamNo);
     this.finished.delete(streamNo);
     this.deleted.delete(streamNo);
   }
@@ -67,5 +74,10 @@ export class StreamTable {
     this.finished.clear();
     this.deleted.clear();
     this.openCount = 0;
+  }
+
+  private setFinished(streamNo: string, finished: FinishedStream): void {
+    this.finished.set(streamNo, finished);
+    if (finished.isDeleted) this.deleted.set(streamNo, finished.foldedTo);
   }
 }

@@ -1,4 +1,5 @@
 import { StreamError } from '@rivulet/protocol';
+import { asStreamError } from './as-stream-error';
 import type { Reader, Told } from './reader';
 import type { StreamEntry, StreamSource } from './stream-source';
 
@@ -26,18 +27,23 @@ export interface SubscriptionOptions {
   intervalMs: number;
 }
 
+/** Between two tries to go on in another replica, ms: first and longest, jittered. */
+const MOVE_MS = 50;
+const MOVE_MS_MAX = 1_000;
 /** A cold read that Kafka does not answer is asked again after this: sessions outlast an outage. */
 const LOG_RETRY_MS = 1_000;
 
 /**
  * A reader tied to a transport: woken by the stream or by the transport, it moves what is between its cursor and the head, as long as the
- * transport takes it. It pins the stream's entry from its start to its stop.
+ * transport takes it. It pins the stream's entry from its start to its stop, and takes another when the replica it reads from goes away.
  */
 export class Subscription {
   private readonly options: SubscriptionOptions;
-  private readonly stopListening: () => void;
+  private current: StreamEntry;
+  private stopListening: () => void = () => undefined;
   private timer: NodeJS.Timeout | null = null;
   private isFetching = false;
+  private isMoving = false;
   private isStopped = false;
   /** Fragments above this sequence wait for credit. */
   private last = Number.MAX_SAFE_INTEGER;
@@ -45,12 +51,13 @@ export class Subscription {
   /** Takes over one `open` of the entry. `pump` starts it. */
   constructor(options: SubscriptionOptions) {
     this.options = options;
-    options.entry.sessions += 1;
-    this.stopListening = options.entry.onChange(() => this.pump());
+    this.current = options.entry;
+    this.attach(options.entry);
   }
 
+  /** The stream, as the replica it is read from now has it. */
   get entry(): StreamEntry {
-    return this.options.entry;
+    return this.current;
   }
 
   get reader(): Reader {
@@ -66,18 +73,17 @@ export class Subscription {
   stop(): void {
     if (this.isStopped) return;
     this.isStopped = true;
-    this.stopListening();
     if (this.timer !== null) clearTimeout(this.timer);
-    const { entry, source } = this.options;
-    entry.sessions -= 1;
-    source.release(entry);
+    // While it moves it has none.
+    if (!this.isMoving) this.detach();
   }
 
   /** Moves what can be moved now. Called on every change of the stream, when the transport is writable again, and by timers. */
   pump(): void {
-    const { entry, reader, outlet, frameBytesMax } = this.options;
-    if (this.isStopped || this.isFetching) return;
-    if (entry.isOrphaned) return this.fail(new StreamError('NOT_OWNER', { streamNo: entry.streamNo }));
+    const { reader, outlet, frameBytesMax } = this.options;
+    const { entry } = this;
+    if (this.isStopped || this.isFetching || this.isMoving) return;
+    if (entry.isOrphaned) return void this.move();
     // The end is worth telling at once; all else keeps the pace.
     if (this.timer !== null && entry.state.final === null) return;
     let isMoved = false;
@@ -116,9 +122,61 @@ export class Subscription {
 
   private fetchFailed(error: unknown): void {
     if (this.isStopped) return;
-    const known = error instanceof StreamError ? error : new StreamError('INTERNAL', {}, { cause: error });
-    if (known.code === 'LOG_UNAVAILABLE' && !this.entry.isOrphaned) this.pause(known.details.retryAfterMs ?? LOG_RETRY_MS);
+    // What was wrong there may be right where it goes.
+    if (this.isMoving || this.entry.isOrphaned) return this.pump();
+    const known = asStreamError(error);
+    if (known.code === 'LOG_UNAVAILABLE') this.pause(known.details.retryAfterMs ?? LOG_RETRY_MS);
     else this.fail(known);
+  }
+
+  /**
+   * [OWN-9] Its replica is over (the partition moved, the owner was fenced): the reader goes on at its place in the next one. That one has
+   * folded all that was ever told first, so that the place means the same there [LINK-2]. Patient: sessions outlast an outage.
+   */
+  private async move(): Promise<void> {
+    const { streamNo } = this.entry;
+    this.isMoving = true;
+    this.detach();
+    for (let waitMs = MOVE_MS; !this.isStopped; waitMs = Math.min(2 * waitMs, MOVE_MS_MAX)) {
+      try {
+        const entry = await this.openCaughtUp(streamNo);
+        this.isMoving = false;
+        if (this.isStopped) return this.options.source.release(entry);
+        this.attach(entry);
+        this.options.reader.moveTo(entry);
+        return this.pump();
+      } catch (error) {
+        const known = asStreamError(error);
+        if (known.row.next !== 'retry') return this.fail(known);
+        await new Promise((resolve) => setTimeout(resolve, waitMs / 2 + (Math.random() * waitMs) / 2));
+      }
+    }
+  }
+
+  /** @returns the entry, pinned */
+  private async openCaughtUp(streamNo: string): Promise<StreamEntry> {
+    const { source } = this.options;
+    const entry = await source.open(streamNo);
+    try {
+      await source.caughtUp(entry.partition);
+      if (entry.isOrphaned) throw new StreamError('NOT_OWNER', { streamNo });
+      return entry;
+    } catch (error) {
+      source.release(entry);
+      throw error;
+    }
+  }
+
+  private attach(entry: StreamEntry): void {
+    this.current = entry;
+    entry.sessions += 1;
+    this.stopListening = entry.onChange(() => this.pump());
+  }
+
+  private detach(): void {
+    this.stopListening();
+    this.current.sessions -= 1;
+    this.options.source.release(this.current);
   }
 
   private pause(ms: number): void {

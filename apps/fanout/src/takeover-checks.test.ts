@@ -45,8 +45,8 @@ test('[OWN-5] a log that starts after the replay of a stream: that stream fails 
   await cluster.settled(second);
   expect(await finalOf(lost)).toMatchObject({ status: 'failed', reason: 'LOG_LOST' });
   expect(loud()).toContain('a stream has failed at a takeover');
-  expect((await second.owners.open(safe)).state).toMatchObject({ status: 'open', bytes: 4 });
-  expect((await second.owners.open(ended)).state.status).toBe('ended');
+  expect((await second.open(safe)).state).toMatchObject({ status: 'open', bytes: 4 });
+  expect((await second.open(ended)).state.status).toBe('ended');
 });
 
 test('[OWN-5] a log that ends before a checkpoint: the stream fails LOG_LOST, and stays so for later owners', async () => {
@@ -65,7 +65,7 @@ test('[OWN-5] a log that ends before a checkpoint: the stream fails LOG_LOST, an
   // [OWN-2] A final status is sticky, whatever a former owner that knew nothing of it writes with however high a version.
   await put({ ...value, version: [Number.MAX_SAFE_INTEGER, 0, 0] });
   const third = await cluster.own('third');
-  expect((await third.owners.open(streamNo)).state.final).toMatchObject({ reason: 'LOG_LOST' });
+  expect((await third.open(streamNo)).state.final).toMatchObject({ reason: 'LOG_LOST' });
 });
 
 test('[OWN-5] another cluster: open streams fail LOG_LOST, ended ones keep their facts without a place to read from', async () => {
@@ -79,7 +79,7 @@ test('[OWN-5] another cluster: open streams fail LOG_LOST, ended ones keep their
   const second = await cluster.own('second');
   await cluster.settled(second);
   expect(await finalOf(running)).toMatchObject({ status: 'failed', reason: 'LOG_LOST' });
-  const entry = await second.owners.open(ended);
+  const entry = await second.open(ended);
   expect(entry.state).toMatchObject({ status: 'ended', bytes: 1 });
   expect(entry.positions).toEqual([]);
   expect(loud().some((text) => text.startsWith('another log'))).toBe(true);
@@ -89,7 +89,7 @@ test('[OWN-5] another cluster: open streams fail LOG_LOST, ended ones keep their
   await cluster.settled(second);
   await second.crash();
   const third = await cluster.own('third');
-  expect((await third.owners.open(fresh)).state.status).toBe('open');
+  expect((await third.open(fresh)).state.status).toBe('open');
 });
 
 test('[OWN-5] the topic made anew in the same cluster is noticed by the time of the record the last owner knew', async () => {
@@ -128,7 +128,7 @@ test('[OWN-5] a record within the bounds that is not to be seen yet fails no str
   const second = await cluster.own('second');
   await cluster.write(streamNo, append(1, 'a'));
   await cluster.settled(second);
-  expect((await second.owners.open(streamNo)).state).toMatchObject({ status: 'open', next: 3, bytes: 2 });
+  expect((await second.open(streamNo)).state).toMatchObject({ status: 'open', next: 3, bytes: 2 });
 });
 
 test('[OWN-5] a log that lost its end: a stream whose opening record is still there lives, one whose is not fails', async () => {
@@ -144,7 +144,7 @@ test('[OWN-5] a log that lost its end: a stream whose opening record is still th
   const second = await cluster.own('second');
   await cluster.settled(second);
   expect(await finalOf(replaced)).toMatchObject({ reason: 'LOG_LOST' });
-  expect((await second.owners.open(there)).state.status).toBe('open');
+  expect((await second.open(there)).state.status).toBe('open');
 });
 
 test('[JUDGE-10] a checkpoint that cannot be read fails its stream, never the partition', async () => {
@@ -159,7 +159,7 @@ test('[JUDGE-10] a checkpoint that cannot be read fails its stream, never the pa
   const second = await cluster.own('second');
   await cluster.settled(second);
   expect(await finalOf(broken)).toMatchObject({ status: 'failed', reason: 'INTERNAL' });
-  expect((await second.owners.open(fine)).state.status).toBe('open');
+  expect((await second.open(fine)).state.status).toBe('open');
 });
 
 test('[OWN-3] held fragments are read back from their records; when one is gone the stream fails LOG_LOST', async () => {
@@ -174,6 +174,6 @@ test('[OWN-3] held fragments are read back from their records; when one is gone 
   const second = await cluster.own('second');
   await cluster.write(whole, append(1, 'a'), append(4, 'd'));
   await cluster.settled(second);
-  expect((await second.owners.open(whole)).state).toMatchObject({ next: 6, bytes: 5, held: [] });
+  expect((await second.open(whole)).state).toMatchObject({ next: 6, bytes: 5, held: [] });
   expect(await finalOf(holed)).toMatchObject({ reason: 'LOG_LOST' });
 });

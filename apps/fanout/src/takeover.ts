@@ -9,15 +9,19 @@ import type { StreamTable } from './stream-table';
 import { checkTakeover } from './takeover-checks';
 import type { TakeoverReport } from './takeover-checks';
 
-/** What a new owner starts from. */
-export interface Takeover {
-  claim: number;
+/** What a replica starts from. */
+export interface Restored {
   clusterId: string;
   /** Where the replay begins. */
   replayFrom: number;
   report: TakeoverReport;
-  /** Streams that were ended here, to be published. */
+  /** Streams that were ended here, for the owner to publish. */
   ended: OpenStream[];
+}
+
+/** What a new owner starts from. */
+export interface Takeover extends Restored {
+  claim: number;
 }
 
 /**
@@ -28,22 +32,33 @@ export interface Takeover {
 export async function takeOver(
   context: OwnerContext, partition: number, table: StreamTable, assertWanted: () => void,
 ): Promise<Takeover> {
-  const { log, topics, deadLetters, logger } = context;
+  const { log, topics, deadLetters, time } = context;
   const asking = context.cluster.ask();
   asking.catch(() => undefined); // awaited below; what fails before it is the answer then
-  const restore = new LifecycleRestore(log, topics.lifecycle, partition, deadLetters, context.time, assertWanted);
+  const restore = new LifecycleRestore(log, topics.lifecycle, partition, deadLetters, time, assertWanted);
   await restore.readAll();
   // Revoked meanwhile: a claim written now would be the highest, and stop the owner that follows us.
   assertWanted();
   const claim = await writeClaim(context, partition, restore);
   await restore.readTo(claim);
+  return { claim, ...await restoreStreams(context, partition, table, restore, await asking) };
+}
+
+/**
+ * Puts into the table what lifecycle knows, checked against the log [OWN-5]; what it does not know is folded from the log next.
+ * @param isFoldedAnew of streams whose records the replay meets anyway, from their open on: then what they hold is in memory for readers.
+ *   Not for an owner, which would publish them all once more
+ */
+export async function restoreStreams(
+  context: OwnerContext, partition: number, table: StreamTable, restore: LifecycleRestore, clusterId: string, isFoldedAnew = false,
+): Promise<Restored> {
+  const { log, topics, logger } = context;
   const owner = restore.owner?.value ?? null;
   const open: LifecycleValue[] = [];
   for (const [streamNo, restored] of restore.streams) {
     if (restored.value === null) table.addFinished(streamNo, restored.finished);
     else open.push(restored.value);
   }
-  const clusterId = await asking;
   const report = await checkTakeover({ log, topic: topics.fragments, partition }, clusterId, owner, open);
   if (report.isOtherLog) {
     logger.error({ partition, logId: owner?.logId, open: open.length }, 'another log than the one of the last owner: its open streams have failed');
@@ -52,7 +67,8 @@ export async function takeOver(
   const ended: OpenStream[] = [];
   for (const value of open) {
     // Without a checkpoint the stream is folded anew from the record that opened it.
-    if (value.checkpoint === undefined && !report.lost.has(value.streamNo)) {
+    const isNotNeeded = value.checkpoint === undefined || (isFoldedAnew && value.openedOffset >= replayFrom);
+    if (isNotNeeded && !report.lost.has(value.streamNo)) {
       replayFrom = Math.min(replayFrom, value.openedOffset);
       continue;
     }
@@ -61,7 +77,7 @@ export async function takeOver(
     if (stream.isFinal) ended.push(stream);
   }
   replayFrom = Math.min(Math.max(replayFrom, report.bounds.start), report.bounds.end);
-  return { claim, clusterId, replayFrom, report, ended };
+  return { clusterId, replayFrom, report, ended };
 }
 
 async function writeClaim(context: OwnerContext, partition: number, restore: LifecycleRestore): Promise<number> {

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { WebSocket } from 'ws';
 import type { LogRecord } from '@rivulet/protocol';
+import { eventually } from '../../../test/support/eventually';
 import { appendRecord } from '../../../test/support/memory-source';
 import { startServer, stopServers } from '../../../test/support/watch-server';
 import type { WatchServer } from '../../../test/support/watch-server';
@@ -172,22 +173,30 @@ test('a channel on a socket: the window counts per stream, an ack names the stre
   expect(codeOf(await peer.one('problem', 'd'))).toBe('FORBIDDEN');
 });
 
-test('a channel on a socket is refused while partitions are restored, and ends with one problem when they are lost', async () => {
+test('[OWN-9] a channel on a socket is refused while its partitions cannot be folded, and goes on in the next replica', async () => {
   const server = await startServer();
-  const streams = [await server.open({ channel: 'team' }), await server.open({ channel: 'team' })];
+  const open = () => server.open({ channel: 'team' });
+  const streams = [await open(), await open()];
+  await server.put(streams[0]!.no, END);
   const peer = await connect(server, await server.auth.mintChannel('team', Date.now() + 60_000));
-  server.source.ready = false;
+  server.source.isReady = false;
   peer.send({ type: 'subscribe', id: 'early', channel: 'team' });
   expect(codeOf(await peer.one('problem', 'early'))).toBe('NOT_READY');
-  server.source.ready = true;
+  server.source.isReady = true;
   peer.send({ type: 'subscribe', id: 'c', channel: 'team' });
-  await peer.until(() => peer.frames.filter(({ type }) => type === 'stream').length === streams.length);
-  await server.source.stop();
-  expect((await peer.one('problem', 'c'))['problem']).toMatchObject({ code: 'NOT_OWNER' });
-  peer.send({ type: 'subscribe', id: 'c', channel: 'other' });
-  await peer.until(() => peer.frames.some((frame) => frame.type === 'problem' && codeOf(frame) === 'FORBIDDEN'));
-  expect(peer.frames.filter((frame) => frame.type === 'problem' && codeOf(frame) === 'NOT_OWNER')).toHaveLength(1);
-  for (const { no } of streams) expect(server.source.entries.get(no)).toMatchObject({ pins: 0, sessions: 0 });
+  await peer.until(() => peer.frames.filter(({ type }) => type === 'stream' || type === 'final').length === 3);
+  await server.source.replace();
+  const third = await open();
+  await server.put(streams[1]!.no, appendRecord(1, ['on']));
+  await peer.until(() => peer.frames.some((frame) => frame['text'] === 'on') && peer.frames.some((frame) => frame['streamNo'] === third.no));
+  // What the new replica tells of again is known: neither the open nor the ended one begins anew.
+  const begun = peer.frames.filter(({ type }) => type === 'stream').map((frame) => frame['streamNo']);
+  expect(begun).toEqual([streams[0]!.no, streams[1]!.no, third.no]);
+  expect(peer.frames.filter(({ type }) => type === 'final')).toHaveLength(1);
+  peer.send({ type: 'unsubscribe', id: 'c' });
+  await eventually(() => {
+    for (const { no } of [streams[1]!, third]) expect(server.source.entries.get(no)).toMatchObject({ pins: 0, sessions: 0 });
+  });
 });
 
 test('[WATCH-8] cancel needs its own scope, and is answered with the verdict', async () => {

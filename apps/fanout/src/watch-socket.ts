@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws';
 import { problemOf, StreamError } from '@rivulet/protocol';
 import type { VerdictReply, WatchReply, WatchRequest } from '@rivulet/protocol';
 import type { Principal } from '@rivulet/service';
+import { asStreamError } from './as-stream-error';
 import type { Delivery, Session } from './delivery';
 import { SocketChannel, SocketStream } from './socket-subscription';
 import type { SocketLine, SocketSubscription } from './socket-subscription';
@@ -168,7 +169,7 @@ export class WatchSocket implements Session, SocketLine {
         throw new StreamError('OVERLOADED', { detail: `A socket carries at most ${sessionStreamsMax} subscriptions.` });
       }
       const subscription = frame.streamNo === undefined
-        ? SocketChannel.open(this, { ...frame, channel: frame.channel! }, this.principals)
+        ? await SocketChannel.open(this, { ...frame, channel: frame.channel! }, this.principals)
         : await SocketStream.open(this, { ...frame, streamNo: frame.streamNo }, this.principals);
       if (this.isClosed) return subscription.stop();
       this.subscriptions.set(id, subscription);
@@ -239,8 +240,4 @@ export class WatchSocket implements Session, SocketLine {
 function frameOf(text: string | null): WatchRequest {
   if (text === null) throw new StreamError('FRAME_INVALID', { detail: 'Binary frames are not taken; send JSON text.' });
   return parseWatchFrame(text);
-}
-
-function asStreamError(error: unknown): StreamError {
-  return error instanceof StreamError ? error : new StreamError('INTERNAL', {}, { cause: error });
 }

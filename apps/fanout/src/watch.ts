@@ -58,11 +58,12 @@ export class Watch {
       const { intervalMs } = watching.query();
       const { request, response } = watching;
       this.delivery.authorize([principal], { scope: 'read', channel });
-      if (!this.delivery.options.source.ready) throw new StreamError('NOT_READY');
+      const handle = await this.delivery.options.source.channel(channel);
       if (request.method === 'HEAD') response.writeHead(200, EventStream.HEADERS).end();
       else if (!response.destroyed && !request.socket.destroyed) {
-        new ChannelFeed(this.delivery, response, { channel, principals: [principal], intervalMs });
+        return void new ChannelFeed(this.delivery, response, { handle, principals: [principal], intervalMs });
       }
+      handle.stop();
     });
   }
 

@@ -8,6 +8,8 @@ export type { ApiKeyRow, Role, ServiceConfig } from './service-rows';
 export { crc32, hmac } from './hashing';
 export { Auth } from './auth';
 export type { Claims, Credentials, Principal, Scope, Wanted } from './auth';
+export { channelPartition, partitionsOfClass, STREAM_CLASSES } from './channel-partition';
+export type { ClassSizes } from './channel-partition';
 export { StreamNos } from './stream-nos';
 export type { VerifiedStreamNo } from './stream-nos';
 export { Readiness } from './readiness';

@@ -5,7 +5,7 @@ import type { OpenStream } from './open-stream';
 import { claimOf } from './restore';
 import type { StreamTable } from './stream-table';
 
-export interface LifecycleFollowerOptions {
+export interface LifecycleGuardOptions {
   log: Log;
   topic: string;
   partition: number;
@@ -29,11 +29,11 @@ export interface LifecycleFollowerOptions {
  * the other case, two owners at once: whoever sees a higher claim stops; whoever has the highest writes again what a loser wrote
  * over, because compaction keeps the last write and not the highest version [OWN-2].
  */
-export class LifecycleFollower {
+export class LifecycleGuard {
   private readonly tail: Tail;
   private readonly ownStart: Buffer;
 
-  constructor(private readonly options: LifecycleFollowerOptions) {
+  constructor(private readonly options: LifecycleGuardOptions) {
     const { log, topic, partition, claim } = options;
     // Values begin with their version: ours are known by their first bytes, without parsing each of them.
     this.ownStart = Buffer.from(`{"version":[${claim},`);
