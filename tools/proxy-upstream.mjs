@@ -1,5 +1,5 @@
-// Where one kind of service is: a name that may stand for several addresses. Looked up again and again, so that an instance that was just
-// started (`--scale fanout=3`) gets its share, and one that went away is forgotten.
+// Where one kind of service is: one or more URLs, whose names may stand for several addresses. Looked up again and again, so that an
+// instance that was just started (`--scale fanout=3`) gets its share, and one that went away is forgotten.
 import dns from 'node:dns/promises';
 import http from 'node:http';
 import net from 'node:net';
@@ -23,29 +23,34 @@ export class UpstreamAgent extends http.Agent {
 }
 
 export class Upstream {
+  /** host:port of each instance */
   #addresses = [];
   #lookedUpAt = -Infinity;
   #next = 0;
   /** address → until when it is passed over, performance.now ms */
   #down = new Map();
 
-  constructor(name, url) {
+  /** @param {string} name @param {string} urls comma-separated */
+  constructor(name, urls) {
     this.name = name;
-    this.url = new URL(url);
+    this.urls = urls.split(',').map((url) => new URL(url));
   }
 
   /** @returns {Promise<string[]>} */
   async addresses() {
     if (performance.now() - this.#lookedUpAt < LOOKUP_MS_MAX) return this.#addresses;
-    const found = await dns.lookup(this.url.hostname.replace(/^\[|\]$/g, ''), { all: true }).catch(() => []);
-    this.#addresses = found.map(({ address }) => address).sort();
+    const found = await Promise.all(this.urls.map(async ({ hostname, port }) => {
+      const hosts = await dns.lookup(hostname.replace(/^\[|\]$/g, ''), { all: true }).catch(() => []);
+      return hosts.map(({ address }) => `${net.isIPv6(address) ? `[${address}]` : address}:${port || 80}`);
+    }));
+    this.#addresses = [...new Set(found.flat())].sort();
     this.#lookedUpAt = performance.now();
     return this.#addresses;
   }
 
   /**
    * @returns {Promise<string | null>} the next address in turn; those that just failed only when there is no other.
-   *   null: the name stands for nothing now
+   *   null: the names stand for nothing now
    */
   async pick() {
     const now = performance.now();
@@ -63,15 +68,16 @@ export class Upstream {
   }
 
   target(address) {
-    return { protocol: 'http:', hostname: address, host: `${net.isIPv6(address) ? `[${address}]` : address}:${this.url.port}`, port: this.url.port };
+    const { hostname, port } = new URL(`http://${address}`);
+    return { protocol: 'http:', hostname: hostname.replace(/^\[|\]$/g, ''), host: address, port: port || '80' };
   }
 
   /** @returns {Promise<string>} '' when an instance is ready, otherwise why none is */
   async notReady() {
     const addresses = await this.addresses();
-    if (addresses.length === 0) return `${this.url.hostname} has no address`;
+    if (addresses.length === 0) return `${this.urls.map(({ hostname }) => hostname).join(', ')} has no address`;
     const answers = await Promise.all(addresses.map(async (address) => {
-      const url = `http://${this.target(address).host}/readyz`;
+      const url = `http://${address}/readyz`;
       const answer = await fetch(url, { signal: AbortSignal.timeout(CONNECT_MS_MAX) }).catch((error) => error);
       return answer.ok ? '' : `${url}: ${answer.status ?? answer.cause?.code ?? answer.message}`;
     }));

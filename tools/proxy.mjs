@@ -7,7 +7,7 @@ import { Upstream, UpstreamAgent } from './proxy-upstream.mjs';
 
 const USAGE = `node tools/proxy.mjs [--port=7100] [--host=127.0.0.1]
   --allocator=http://127.0.0.1:7101 --ingest=http://127.0.0.1:7102 --fanout=http://127.0.0.1:7103
-A host name may stand for several addresses: they take turns, and are looked up again every second.`;
+Each takes several URLs, comma-separated, and a host name may stand for several addresses: all of them take turns. Names are looked up again every second.`;
 const { values: options } = parseArgs({ options: {
   port: { type: 'string', default: '7100' },
   host: { type: 'string', default: '127.0.0.1' },

@@ -11,6 +11,7 @@ type Handler = http.RequestListener;
 const servers: http.Server[] = [];
 let handlers: Record<'allocator' | 'ingest' | 'fanout', Handler>;
 let origin: string;
+let fanouts: string[];
 let proxy: Child;
 
 async function upstream(name: keyof typeof handlers): Promise<string> {
@@ -27,7 +28,9 @@ async function upstream(name: keyof typeof handlers): Promise<string> {
 }
 
 beforeAll(async () => {
-  const urls = await Promise.all((['allocator', 'ingest', 'fanout'] as const).map(async (name) => `--${name}=${await upstream(name)}`));
+  const urls = await Promise.all((['allocator', 'ingest'] as const).map(async (name) => `--${name}=${await upstream(name)}`));
+  fanouts = [await upstream('fanout'), await upstream('fanout')];
+  urls.push(`--fanout=${[...fanouts, `http://127.0.0.1:${await freePort()}`].join(',')}`);
   const port = await freePort();
   origin = `http://127.0.0.1:${port}`;
   proxy = new Child({
@@ -101,6 +104,13 @@ test('a WebSocket reaches its service', async () => {
   expect(String(bytes)).toBe('fanout /v1/watch/ws hello');
   socket.close();
   await once(socket, 'close');
+});
+
+test('several addresses of a service take turns, and one where nothing listens costs no call', async () => {
+  handlers.fanout = (request, response) => response.end(String(request.socket.localPort));
+  const answers: string[] = [];
+  for (let i = 0; i < 12; i++) answers.push(await (await fetch(`${origin}/v1/watch/x`)).text());
+  expect(new Set(answers)).toEqual(new Set(fanouts.map((url) => new URL(url).port)));
 });
 
 describe('without an upstream', () => {

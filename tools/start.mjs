@@ -9,10 +9,11 @@ import { findKafka, THREE_WAYS } from './start-kafka.mjs';
 import { Supervisor } from './supervise.mjs';
 import { Child } from './processes.cjs';
 import { keepSecrets } from './secrets.cjs';
-import { appChild, appEnv, APPS, choosePorts, DEFAULT_PORTS, HOST, proxyChild, STOP_ORDER } from './system.cjs';
+import { appChild, appEnv, APPS, choosePlaces, DEFAULT_PORTS, HOST, INSTANCES_MAX, instanceName, proxyChild, STOP_ORDER } from './system.cjs';
 
 const USAGE = `npm start [-- OPTIONS]
   --port=7100   port of the one origin
+  --fanout=1 --ingest=1 --allocator=1   how many of each to run
   --kafka       fail when there is no Kafka, instead of running on the memory log
   --memory      run on the memory log: everything in one process, nothing is durable
 Kafka is looked for in this order:
@@ -22,7 +23,8 @@ const FOLDER = path.join(ROOT, '.rivulet');
 const LOGS = path.join(FOLDER, 'logs');
 
 const { values: options } = parseArgs({ options: {
-  port: { type: 'string' }, kafka: { type: 'boolean', default: false }, memory: { type: 'boolean', default: false },
+  port: { type: 'string' }, fanout: { type: 'string', default: '1' }, ingest: { type: 'string', default: '1' }, allocator: { type: 'string', default: '1' },
+  kafka: { type: 'boolean', default: false }, memory: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } });
 if (options.help) {
@@ -37,7 +39,8 @@ let stopping = null;
 function stop(reason, code) {
   stopping ??= (async () => {
     console.log(`\n${reason}`);
-    await supervisor.stop([...STOP_ORDER, 'standalone', 'proxy', 'kafka']);
+    const services = STOP_ORDER.flatMap((app) => Array.from({ length: INSTANCES_MAX }, (_, index) => instanceName(app, index)));
+    await supervisor.stop([...services, 'standalone', 'proxy', 'kafka']);
     single.release();
     console.log('Stopped.');
     process.exit(code);
@@ -51,15 +54,23 @@ function settings() {
   return Object.fromEntries(names.map((name) => [name, process.env[name]]));
 }
 
-async function ports() {
-  const wanted = { ...DEFAULT_PORTS };
-  if (options.port !== undefined) wanted.proxy = Number(options.port);
-  for (const app of APPS) wanted[app] = Number(process.env[`RIVULET_${app.toUpperCase()}_PORT`] || wanted[app]);
-  const chosen = await choosePorts(wanted);
-  if (options.port !== undefined && chosen.proxy !== wanted.proxy) throw new Error(`Port ${options.port} is taken; give another one with --port.`);
-  const moved = Object.keys(wanted).filter((name) => chosen[name] !== wanted[name]);
-  if (moved.length > 0) console.log(`Taken: ${moved.map((name) => `port ${wanted[name]} (${name} uses ${chosen[name]})`).join(', ')}`);
-  return chosen;
+function countOf(app) {
+  const count = Number(options[app]);
+  if (Number.isInteger(count) && count >= 1 && count <= INSTANCES_MAX) return count;
+  throw new Error(`--${app}=${options[app]}: give a number from 1 to ${INSTANCES_MAX}`);
+}
+
+async function choose() {
+  const preferred = { ...DEFAULT_PORTS };
+  if (options.port !== undefined) preferred.proxy = Number(options.port);
+  for (const app of APPS) preferred[app] = Number(process.env[`RIVULET_${app.toUpperCase()}_PORT`] || preferred[app]);
+  const places = await choosePlaces({ preferred, counts: Object.fromEntries(APPS.map((app) => [app, countOf(app)])) });
+  if (options.port !== undefined && places.proxy !== preferred.proxy) throw new Error(`Port ${options.port} is taken; give another one with --port.`);
+  const chosen = { proxy: places.proxy, grpc: places.allocator[0].grpcPort };
+  for (const app of APPS) chosen[app] = places[app][0].port;
+  const moved = Object.keys(preferred).filter((name) => chosen[name] !== preferred[name]);
+  if (moved.length > 0) console.log(`Taken: ${moved.map((name) => `port ${preferred[name]} (${name} uses ${chosen[name]})`).join(', ')}`);
+  return places;
 }
 
 /** Starts a child, waits until it is ready, and keeps it running. */
@@ -75,16 +86,17 @@ async function launch(name, make) {
   await child.ready();
 }
 
-async function startOnKafka(kafka, chosen, secrets) {
-  const env = appEnv({ ports: chosen, brokers: kafka.brokers, secrets, env: settings() });
-  const app = (name) => launch(name, () => appChild(name, { ports: chosen, env, logs: LOGS }));
-  await step('Starting allocator, ingest, fanout and proxy', async () => {
-    // The allocator makes the topics that the other two need.
-    await app('allocator');
-    await Promise.all([app('ingest'), app('fanout')]);
-    await launch('proxy', () => proxyChild({ ports: chosen, logs: LOGS }));
+async function startOnKafka(kafka, places, secrets) {
+  const env = appEnv({ places, brokers: kafka.brokers, secrets, env: settings() });
+  const start = (app, place) => launch(place.name, () => appChild(app, place, { env, logs: LOGS }));
+  const all = APPS.flatMap((app) => places[app].map((place) => [app, place]));
+  await step(`Starting ${all.map(([, { name }]) => name).join(', ')} and proxy`, async () => {
+    // The first allocator makes the topics that all others need.
+    await start(...all[0]);
+    await Promise.all(all.slice(1).map(([app, place]) => start(app, place)));
+    await launch('proxy', () => proxyChild({ places, logs: LOGS }));
   });
-  for (const name of [...APPS, 'proxy']) supervisor.echo(name, path.join(LOGS, `${name}.log`));
+  for (const name of [...all.map(([, place]) => place.name), 'proxy']) supervisor.echo(name, path.join(LOGS, `${name}.log`));
 }
 
 async function startOnMemory(port, secrets) {
@@ -136,11 +148,11 @@ async function main() {
   const kafka = options.memory ? null : await findKafka(path.join(LOGS, 'kafka.log'));
   if (!kafka && options.kafka) throw new Error(`There is no Kafka. Three ways to one:\n${THREE_WAYS}`);
   if (kafka?.restart) supervisor.keep('kafka', kafka, () => kafka.restart());
-  const chosen = await ports();
-  const url = `http://${HOST}:${chosen.proxy}`;
+  const places = await choose();
+  const url = `http://${HOST}:${places.proxy}`;
   single.note({ url, broker: kafka?.pid });
-  if (kafka) await startOnKafka(kafka, chosen, secrets);
-  else await startOnMemory(chosen.proxy, secrets);
+  if (kafka) await startOnKafka(kafka, places, secrets);
+  else await startOnMemory(places.proxy, secrets);
   if (!kafka) console.log(BANNER);
   say(kafka ? `Kafka: ${kafka.what}` : 'the memory log', url, secrets.RIVULET_START_API_KEY);
 }

@@ -1,14 +1,20 @@
 'use strict';
-// The services as real processes from dist, on free ports: for tests, the demo and the benches. `npm start` uses the same table of apps.
+// The services as real processes from dist, on free ports: for tests, the demo, the benches and chaos. `npm start` has the same parts.
 const path = require('node:path');
 const { freePort } = require('./free-port.cjs');
 const { Child, ROOT } = require('./processes.cjs');
 const { makeSecrets } = require('./secrets.cjs');
 
 const HOST = '127.0.0.1';
+/** The second instance of an app prefers the port of the first plus this, the third twice this. */
+const PORT_STEP = 20;
+const INSTANCES_MAX = 9;
 
 /** @typedef {'allocator' | 'ingest' | 'fanout'} App */
 /** @typedef {{ allocator: number, grpc: number, ingest: number, fanout: number, proxy: number }} Ports */
+/** @typedef {Partial<Record<App, number>>} Counts how many instances; one where nothing is said */
+/** @typedef {{ name: string, port: number, grpcPort: number, url: string }} Place of one instance; grpcPort 0: it has none */
+/** @typedef {Record<App, Place[]> & { proxy: number }} Places */
 /** @type {readonly App[]} in order of start */
 const APPS = ['allocator', 'ingest', 'fanout'];
 /** Ingest first: no new fragments while sessions get the last ones; the allocator last: both others ask it. @type {readonly App[]} */
@@ -16,19 +22,39 @@ const STOP_ORDER = ['ingest', 'fanout', 'allocator'];
 /** @type {Ports} */
 const DEFAULT_PORTS = { proxy: 7100, allocator: 7101, ingest: 7102, fanout: 7103, grpc: 7111 };
 
+/** @param {string} app @param {number} index from 0 @returns {string} of the child and its log file: fanout, fanout-2, … */
+const instanceName = (app, index) => (index === 0 ? app : `${app}-${index + 1}`);
+
 /**
- * @param {Partial<Ports>} [preferred]
- * @returns {Promise<Ports>} the preferred ports where they are free
+ * @param {{ counts?: Counts, preferred?: Partial<Ports> }} [options] preferred: ports of the first instances, while they are free
+ * @returns {Promise<Places>}
  */
-async function choosePorts(preferred = {}) {
-  /** @type {Partial<Ports>} */
-  const ports = {};
-  for (const name of /** @type {(keyof Ports)[]} */ (Object.keys(DEFAULT_PORTS))) {
-    // Nothing listens yet, so the system may offer a port twice.
-    do ports[name] = await freePort(preferred[name]);
-    while (Object.entries(ports).some(([other, port]) => other !== name && port === ports[name]));
+async function choosePlaces({ counts = {}, preferred = {} } = {}) {
+  const taken = new Set();
+  /** @param {keyof Ports} name @param {number} [index] */
+  const choose = async (name, index = 0) => {
+    const first = preferred[name];
+    for (let wanted = first && first + index * PORT_STEP; ; wanted = 0) {
+      // Nothing listens yet, so the system may offer a port twice.
+      const port = await freePort(wanted);
+      if (!taken.has(port)) {
+        taken.add(port);
+        return port;
+      }
+    }
+  };
+  /** @type {Places} */
+  const places = { proxy: await choose('proxy'), allocator: [], ingest: [], fanout: [] };
+  for (const app of APPS) {
+    const count = counts[app] ?? 1;
+    if (!(count >= 1 && count <= INSTANCES_MAX)) throw new Error(`${count} instances of ${app}: 1 to ${INSTANCES_MAX} can be started`);
+    for (let index = 0; index < count; index++) {
+      const port = await choose(app, index);
+      const grpcPort = app === 'allocator' ? await choose('grpc', index) : 0;
+      places[app].push({ name: instanceName(app, index), port, grpcPort, url: `http://${HOST}:${port}` });
+    }
   }
-  return /** @type {Ports} */ (ports);
+  return places;
 }
 
 /** The environment without our names: a variable in the developer's shell must not change what a test or a start means. */
@@ -37,11 +63,11 @@ function cleanEnv() {
 }
 
 /**
- * @param {{ ports: Ports, brokers: string, secrets: NodeJS.ProcessEnv, env?: NodeJS.ProcessEnv }} options
+ * @param {{ places: Places, brokers: string, secrets: NodeJS.ProcessEnv, env?: NodeJS.ProcessEnv }} options
  *   env: further settings, for all apps; they win over everything but addresses
- * @returns {NodeJS.ProcessEnv} what the apps get
+ * @returns {NodeJS.ProcessEnv} what all apps get; each has its own ports beside it
  */
-function appEnv({ ports, brokers, secrets, env = {} }) {
+function appEnv({ places, brokers, secrets, env = {} }) {
   const { RIVULET_START_API_KEY: _, ...appSecrets } = secrets;
   return {
     ...cleanEnv(),
@@ -50,119 +76,140 @@ function appEnv({ ports, brokers, secrets, env = {} }) {
     RIVULET_LOG: 'kafka',
     KAFKA_BROKERS: brokers,
     RIVULET_HOST: HOST,
-    RIVULET_PUBLIC_URL: `http://${HOST}:${ports.proxy}`,
-    RIVULET_ALLOCATOR_PORT: String(ports.allocator),
-    RIVULET_ALLOCATOR_GRPC_PORT: String(ports.grpc),
-    RIVULET_ALLOCATOR_GRPC_ADDRESS: `${HOST}:${ports.grpc}`,
-    RIVULET_INGEST_PORT: String(ports.ingest),
-    RIVULET_FANOUT_PORT: String(ports.fanout),
+    RIVULET_PUBLIC_URL: `http://${HOST}:${places.proxy}`,
+    RIVULET_ALLOCATOR_GRPC_ADDRESS: places.allocator.map(({ grpcPort }) => `${HOST}:${grpcPort}`).join(','),
   };
 }
 
 /**
  * @param {App} app
- * @param {{ ports: Ports, env: NodeJS.ProcessEnv, logs: string, nodeArgs?: string[] }} options logs: folder
+ * @param {Place} place
+ * @param {{ env: NodeJS.ProcessEnv, logs: string, nodeArgs?: string[] }} options logs: folder
  */
-const appChild = (app, { ports, env, logs, nodeArgs }) => new Child({
-  name: app, script: `apps/${app}/dist/main.js`, env, nodeArgs,
-  logFile: path.join(logs, `${app}.log`), readyUrl: `http://${HOST}:${ports[app]}/readyz`,
+const appChild = (app, place, { env, logs, nodeArgs }) => new Child({
+  name: place.name, script: `apps/${app}/dist/main.js`, nodeArgs,
+  env: {
+    ...env,
+    [`RIVULET_${app.toUpperCase()}_PORT`]: String(place.port),
+    ...(place.grpcPort ? { RIVULET_ALLOCATOR_GRPC_PORT: String(place.grpcPort) } : {}),
+  },
+  logFile: path.join(logs, `${place.name}.log`), readyUrl: `${place.url}/readyz`,
 });
 
-/** @param {{ ports: Ports, logs: string }} options */
-const proxyChild = ({ ports, logs }) => new Child({
+/** @param {{ places: Places, logs: string }} options */
+const proxyChild = ({ places, logs }) => new Child({
   name: 'proxy', script: 'tools/proxy.mjs', env: cleanEnv(),
-  args: [`--port=${ports.proxy}`, `--host=${HOST}`, ...APPS.map((app) => `--${app}=http://${HOST}:${ports[app]}`)],
-  logFile: path.join(logs, 'proxy.log'), readyUrl: `http://${HOST}:${ports.proxy}/readyz`,
+  args: [`--port=${places.proxy}`, `--host=${HOST}`, ...APPS.map((app) => `--${app}=${places[app].map(({ url }) => url).join(',')}`)],
+  logFile: path.join(logs, 'proxy.log'), readyUrl: `http://${HOST}:${places.proxy}/readyz`,
 });
 
-/** A running system; `urls.proxy` is '' without a proxy. */
+/** A running system. Where a method takes an index it is the instance, from 0; without one the first. */
 class System {
   /** @type {Map<string, Child>} */
   #children = new Map();
   #options;
 
   /**
-   * @param {{ brokers: string, topicPrefix: string, apiKey: string, ports: Ports, env: NodeJS.ProcessEnv, logs: string,
+   * @param {{ brokers: string, topicPrefix: string, apiKey: string, places: Places, env: NodeJS.ProcessEnv, logs: string,
    *   nodeArgs: Partial<Record<App, string[]>>, hasProxy: boolean }} options
    */
   constructor(options) {
     this.#options = options;
-    const { brokers, topicPrefix, apiKey, ports, logs, hasProxy } = options;
+    const { brokers, topicPrefix, apiKey, places, logs, hasProxy } = options;
     this.brokers = brokers;
     this.topicPrefix = topicPrefix;
     this.apiKey = apiKey;
     /** Folder of the log files. */
     this.logs = logs;
-    const url = (/** @type {number} */ port) => `http://${HOST}:${port}`;
-    this.urls = { allocator: url(ports.allocator), ingest: url(ports.ingest), fanout: url(ports.fanout), proxy: hasProxy ? url(ports.proxy) : '' };
+    /** @type {Record<App, Place[]>} */
+    this.instances = { allocator: places.allocator, ingest: places.ingest, fanout: places.fanout };
+    const first = (/** @type {App} */ app) => /** @type {Place} */ (places[app][0]).url;
+    /** Of the first instances; `proxy` is '' without a proxy. */
+    this.urls = { allocator: first('allocator'), ingest: first('ingest'), fanout: first('fanout'), proxy: hasProxy ? `http://${HOST}:${places.proxy}` : '' };
   }
 
-  /** @param {App | 'proxy'} app @returns {Child} */
-  child(app) {
-    const child = this.#children.get(app);
-    if (!child) throw new Error(`${app} was not started`);
+  /** @param {App | 'proxy'} app @param {number} [index] @returns {Child} */
+  child(app, index = 0) {
+    const name = instanceName(app, index);
+    const child = this.#children.get(name);
+    if (!child) throw new Error(`${name} was not started`);
     return child;
   }
 
-  /** @param {App | 'proxy'} app @returns {number} process id */
-  pid(app) {
-    return this.child(app).pid;
+  /** @param {App | 'proxy'} app @param {number} [index] @returns {number} process id */
+  pid(app, index = 0) {
+    return this.child(app, index).pid;
   }
 
-  /** Starts an app (again) and waits until it is ready. @param {App | 'proxy'} app @returns {Promise<void>} */
-  async restart(app) {
-    const { ports, env, logs, nodeArgs } = this.#options;
-    const before = this.#children.get(app);
+  /** Starts an instance (again) and waits until it is ready. @param {App | 'proxy'} app @param {number} [index] @returns {Promise<void>} */
+  async restart(app, index = 0) {
+    const name = instanceName(app, index);
+    const before = this.#children.get(name);
     if (before && !before.isGone) await before.stop();
-    const child = app === 'proxy' ? proxyChild({ ports, logs }) : appChild(app, { ports, env, logs, nodeArgs: nodeArgs[app] });
-    this.#children.set(app, child);
+    const child = this.#spawn(app, index);
+    this.#children.set(name, child);
     await child.ready();
   }
 
+  /** @param {App | 'proxy'} app @param {number} index */
+  #spawn(app, index) {
+    const { places, env, logs, nodeArgs } = this.#options;
+    if (app === 'proxy') return proxyChild({ places, logs });
+    const place = places[app][index];
+    if (!place) throw new Error(`there is no instance ${index} of ${app}`);
+    return appChild(app, place, { env, logs, nodeArgs: nodeArgs[app] });
+  }
+
   /**
-   * Sends a signal and, when it ends the app, waits until it is gone.
+   * Sends a signal and, when it ends the instance, waits until it is gone.
    * @param {App | 'proxy'} app
    * @param {NodeJS.Signals} signal
+   * @param {number} [index]
    * @returns {Promise<void>}
    */
-  async kill(app, signal) {
-    const child = this.child(app);
+  async kill(app, signal, index = 0) {
+    const child = this.child(app, index);
     child.kill(signal);
     if (signal !== 'SIGSTOP' && signal !== 'SIGCONT') await child.exited;
   }
 
   /** Drains and ends everything, in order. @returns {Promise<void>} */
   async stop() {
-    for (const app of [...STOP_ORDER, 'proxy']) {
-      const child = this.#children.get(app);
-      child?.kill('SIGCONT');
-      await child?.stop();
-    }
+    for (const app of STOP_ORDER) await Promise.all(this.instances[app].map((_, index) => this.#end(instanceName(app, index))));
+    await this.#end('proxy');
+  }
+
+  /** @param {string} name */
+  async #end(name) {
+    const child = this.#children.get(name);
+    child?.kill('SIGCONT');
+    await child?.stop();
   }
 }
 
 /**
  * Starts the real apps against a Kafka and waits until each is ready. Fails with the end of the log of the one that is not.
- * @param {{ brokers?: string, prefix?: string, env?: NodeJS.ProcessEnv, apps?: readonly App[], proxy?: boolean,
+ * @param {{ brokers?: string, prefix?: string, env?: NodeJS.ProcessEnv, apps?: readonly App[], proxy?: boolean, counts?: Counts,
  *   nodeArgs?: Partial<Record<App, string[]>> }} [options]
  *   brokers: default KAFKA_BROKERS. prefix: of topics and group, default a new one. env: further settings. apps: only these.
- *   nodeArgs: e.g. { fanout: ['--cpu-prof'] }
+ *   counts: instances of each, e.g. { fanout: 3 }. nodeArgs: e.g. { fanout: ['--cpu-prof'] }
  * @returns {Promise<System>}
  */
-async function startSystem({ brokers = process.env['KAFKA_BROKERS'], prefix, env = {}, apps = APPS, proxy = false, nodeArgs = {} } = {}) {
+async function startSystem({ brokers = process.env['KAFKA_BROKERS'], prefix, env = {}, apps = APPS, proxy = false, counts = {}, nodeArgs = {} } = {}) {
   if (!brokers) throw new Error('startSystem needs a Kafka: give brokers or KAFKA_BROKERS');
-  const ports = await choosePorts();
+  const places = await choosePlaces({ counts });
   const secrets = makeSecrets();
   const topicPrefix = prefix ?? `t${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
   const logs = path.join(ROOT, '.rivulet', 'test-logs', topicPrefix);
   const system = new System({
-    brokers, topicPrefix, apiKey: secrets.RIVULET_START_API_KEY, ports, logs, nodeArgs, hasProxy: proxy,
-    env: appEnv({ ports, brokers, secrets, env: { RIVULET_TOPIC_PREFIX: topicPrefix, ...env } }),
+    brokers, topicPrefix, apiKey: secrets.RIVULET_START_API_KEY, places, logs, nodeArgs, hasProxy: proxy,
+    env: appEnv({ places, brokers, secrets, env: { RIVULET_TOPIC_PREFIX: topicPrefix, ...env } }),
   });
   try {
-    // The allocator makes the topics the other two need; these start together.
+    // The first allocator makes the topics that all others need; these start together.
     if (apps.includes('allocator')) await system.restart('allocator');
-    await Promise.all(apps.filter((app) => app !== 'allocator').map((app) => system.restart(app)));
+    const isFirst = (/** @type {App} */ app, /** @type {number} */ index) => app === 'allocator' && index === 0;
+    await Promise.all(apps.flatMap((app) => places[app].map((_, index) => isFirst(app, index) || system.restart(app, index))));
     if (proxy) await system.restart('proxy');
     return system;
   } catch (error) {
@@ -171,4 +218,7 @@ async function startSystem({ brokers = process.env['KAFKA_BROKERS'], prefix, env
   }
 }
 
-module.exports = { APPS, DEFAULT_PORTS, HOST, STOP_ORDER, System, appChild, appEnv, choosePorts, cleanEnv, proxyChild, startSystem };
+module.exports = {
+  APPS, DEFAULT_PORTS, HOST, INSTANCES_MAX, STOP_ORDER, System, appChild, appEnv, choosePlaces, cleanEnv, instanceName, proxyChild,
+  startSystem,
+};

@@ -54,7 +54,7 @@ export function grpcServer(host: string, port: number): GrpcOptions {
       maxReceiveMessageLength: MESSAGE_BYTES_MAX, maxSendMessageLength: MESSAGE_BYTES_MAX,
       // A caller whose host vanished is noticed; a caller may ping as often.
       keepalive: {
-        keepaliveTimeMs: 30_000, keepaliveTimeoutMs: 5_000, keepalivePermitWithoutCalls: 1, http2MinPingIntervalWithoutDataMs: 5_000,
+        keepaliveTimeMs: 30_000, keepaliveTimeoutMs: 5_000, keepalivePermitWithoutCalls: 1, http2MinPingIntervalWithoutDataMs: 1_000,
       },
     },
   };

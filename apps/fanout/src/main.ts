@@ -10,7 +10,7 @@ void runMain({
   start: async (config, frame) => {
     const log = await openLog(config, frame);
     const allocator = new AllocatorGrpc({
-      address: config.allocatorGrpcAddress, serviceToken: config.serviceToken, deadlineMs: config.allocatorMsMax,
+      addresses: config.allocatorGrpcAddresses, serviceToken: config.serviceToken, deadlineMs: config.allocatorMsMax,
     });
     frame.drain.add('log', 'allocator', () => allocator.close());
     const fanout = buildFanout(frame, log, config, allocator);

@@ -9,7 +9,7 @@ void runMain({
   async start(config, frame) {
     const log = await openLog(config, frame);
     const allocator = new AllocatorGrpc({
-      address: config.allocatorGrpcAddress, serviceToken: config.serviceToken, deadlineMs: config.allocatorMsMax,
+      addresses: config.allocatorGrpcAddresses, serviceToken: config.serviceToken, deadlineMs: config.allocatorMsMax,
     });
     frame.drain.add('log', 'allocator', () => allocator.close());
     await createApp(IngestModule.with({ frame, log, config, allocator }), frame, { host: config.host, port: config.ingestPort });

@@ -83,15 +83,14 @@ export function urlRow(options: RowText & { fallback: string }): Row<string> {
 
 /** Comma-separated; blanks around entries are dropped. `parseEntry` throws RowProblem without showing a secret. */
 export function listRow<T>(options: RowText & {
-  entry: string; countMax: number; isSecret?: boolean; parseEntry: (text: string) => T;
+  entry: string; countMax: number; isSecret?: boolean; parseEntry: (text: string) => T; fallbackText?: string;
 }): Row<readonly T[]> {
-  const { entry, countMax, isSecret = false, parseEntry, ...text } = options;
-  return {
-    ...text, type: `list of ${entry}`, defaultText: '', range: `at most ${countMax}, comma-separated`, isSecret, fallback: [],
-    parse(value) {
-      const entries = value.split(',').map((one) => one.trim()).filter((one) => one !== '');
-      if (entries.length > countMax) throw new RowProblem(`has ${entries.length} entries; at most ${countMax} are taken`);
-      return Object.freeze(entries.map(parseEntry));
-    },
+  const { entry, countMax, isSecret = false, parseEntry, fallbackText = '', ...text } = options;
+  const parse = (value: string): readonly T[] => {
+    const entries = value.split(',').map((one) => one.trim()).filter((one) => one !== '');
+    if (entries.length > countMax) throw new RowProblem(`has ${entries.length} entries; at most ${countMax} are taken`);
+    return Object.freeze(entries.map(parseEntry));
   };
+  const range = `at most ${countMax}, comma-separated`;
+  return { ...text, type: `list of ${entry}`, defaultText: fallbackText, range, isSecret, fallback: parse(fallbackText), parse };
 }

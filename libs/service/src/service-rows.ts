@@ -33,10 +33,10 @@ function origin(text: string): string {
   return text;
 }
 
-function broker(text: string): string {
-  if (!/^[^\s:/]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i.test(text)) throw new RowProblem(`has ${JSON.stringify(text)}; a broker is host:port`);
+const hostAndPort = (what: string) => (text: string): string => {
+  if (!/^[^\s:/]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i.test(text)) throw new RowProblem(`has ${JSON.stringify(text)}; ${what} is host:port`);
   return text;
-}
+};
 
 /** Of two keys with one id only the last would work: a rotation that locks somebody out without a word. */
 function apiKeysProblem(values: Readonly<Record<string, unknown>>): string | null {
@@ -50,7 +50,7 @@ function apiKeysProblem(values: Readonly<Record<string, unknown>>): string | nul
 /** Rows every process takes. */
 export const serviceRows = {
   log: choiceRow({ env: 'RIVULET_LOG', choices: ['kafka', 'memory'], fallback: 'kafka', doc: 'Where the log is. `memory` is for first looks and tests: nothing is durable.' }),
-  kafkaBrokers: listRow({ env: 'KAFKA_BROKERS', entry: 'host:port', countMax: 32, parseEntry: broker, doc: 'Kafka brokers to start from.',
+  kafkaBrokers: listRow({ env: 'KAFKA_BROKERS', entry: 'host:port', countMax: 32, parseEntry: hostAndPort('a broker'), doc: 'Kafka brokers to start from.',
     check: needed('kafkaBrokers', 'name at least one broker, e.g. localhost:9092, or set RIVULET_LOG=memory') }),
   topicPrefix: textRow({ env: 'RIVULET_TOPIC_PREFIX', fallback: 'rivulet', pattern: /^[a-zA-Z0-9_-]{1,64}$/, range: '1 to 64 of a-z A-Z 0-9 _ -', doc: 'First part of all topic names and of the consumer group, so that installations can share a Kafka.' }),
   createTopics: choiceRow({ env: 'RIVULET_CREATE_TOPICS', choices: ['on', 'off'], fallback: 'on', doc: 'Whether topics that are missing are created at the start, with every setting explicit.' }),
@@ -61,7 +61,9 @@ export const serviceRows = {
     check: (values) => ((values['minInsync'] as number) > (values['replication'] as number) ? 'is above RIVULET_REPLICATION, so nothing could be written; lower it' : null) }),
   host: textRow({ env: 'RIVULET_HOST', fallback: '127.0.0.1', pattern: /^[^\s/]{1,253}$/, range: 'an address or host name', doc: 'Address that ports are bound to.' }),
   publicUrl: urlRow({ env: 'RIVULET_PUBLIC_URL', fallback: 'http://127.0.0.1:7100', doc: 'The one origin users see; links in answers start with it.' }),
-  allocatorGrpcAddress: textRow({ env: 'RIVULET_ALLOCATOR_GRPC_ADDRESS', fallback: '127.0.0.1:7111', pattern: /^[^\s/]+:\d{1,5}$/, range: 'host:port', doc: 'Where the others reach the gRPC of the allocator.' }),
+  allocatorGrpcAddresses: listRow({ env: 'RIVULET_ALLOCATOR_GRPC_ADDRESS', entry: 'host:port', countMax: 32, fallbackText: '127.0.0.1:7111', parseEntry: hostAndPort('an address of the allocator'),
+    doc: 'Where the others reach the gRPC of the allocators. Calls take turns among all of them; a DNS name may stand for several.',
+    check: (values) => (isEmpty(values['allocatorGrpcAddresses']) ? 'names no address; give host:port' : null) }),
   auth: choiceRow({ env: 'RIVULET_AUTH', choices: ['on', 'off'], fallback: 'on', doc: 'Whether credentials are required. `off` only on a loopback address.',
     check: (values) => (values['auth'] === 'off' && !isLoopback(values['host'] as string)
       ? 'is off while RIVULET_HOST is not a loopback address, which would let everyone in; set it to on, or RIVULET_HOST to 127.0.0.1' : null) }),
