@@ -38,32 +38,38 @@ rootLogger.level = INFO
 rootLogger.appenderRef.out.ref = OUT
 `;
 
-/** @returns {Record<string, string | number | boolean>} every setting that differs from Kafka's default, and why */
-function brokerSettings({ data, port, controllerPort }) {
+/** @returns {Record<string, string | number | boolean>} what differs from Kafka's default in every broker started here, and why */
+function commonSettings(data) {
   return {
     'process.roles': 'broker,controller',
-    'node.id': 1,
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
-    'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': data,
     // Topics are created by the allocator, with every setting named; one made by accident would have the wrong partition count for ever.
     'auto.create.topics.enable': false,
     // A fanout that dies is replaced after its session timeout: Kafka's floor of 6 s would be the length of the gap.
     'group.min.session.timeout.ms': 1000,
     'group.initial.rebalance.delay.ms': 0,
+    'offsets.topic.num.partitions': 4,
+    // The default of 128 MB is a quarter of the heap given here.
+    'log.cleaner.dedupe.buffer.size': 33_554_432,
+  };
+}
+
+function singleSettings({ data, port, controllerPort }) {
+  return {
+    ...commonSettings(data),
+    'node.id': 1,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'inter.broker.listener.name': 'PLAINTEXT',
     // One node cannot hold the three replicas these topics have by default.
     'offsets.topic.replication.factor': 1,
-    'offsets.topic.num.partitions': 4,
     'transaction.state.log.replication.factor': 1,
     'transaction.state.log.min.isr': 1,
     'share.coordinator.state.topic.replication.factor': 1,
     'share.coordinator.state.topic.min.isr': 1,
-    // The default of 128 MB is a quarter of the heap given here.
-    'log.cleaner.dedupe.buffer.size': 33_554_432,
   };
 }
 
@@ -101,12 +107,30 @@ function java(mainClass, folder, heap) {
     `-Dlog4j2.configurationFile=${path.join(folder, 'log4j2.properties')}`, '-cp', path.join(JARS, '*'), mainClass];
 }
 
-async function format(folder, data, properties) {
-  if (fs.existsSync(path.join(data, 'meta.properties'))) return;
+const makeClusterId = () => randomBytes(16).toString('base64url');
+
+/**
+ * Writes the settings of a broker and formats its data, when an earlier start has not.
+ * @returns {Promise<string>} file of the settings
+ */
+async function prepareBroker({ folder, data, settings, clusterId }) {
+  fs.mkdirSync(folder, { recursive: true });
+  const properties = path.join(folder, 'server.properties');
+  fs.writeFileSync(properties, Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''));
+  fs.writeFileSync(path.join(folder, 'log4j2.properties'), LOG4J);
+  if (fs.existsSync(path.join(data, 'meta.properties'))) return properties;
   const [command, ...rest] = java('kafka.tools.StorageTool', folder, '256m');
   // With "=": one id in 64 begins with a dash and would be read as an option.
-  const clusterId = randomBytes(16).toString('base64url');
   await run(command, [...rest, 'format', `--cluster-id=${clusterId}`, '-c', properties]);
+  return properties;
+}
+
+/** Runs a broker that was prepared. @returns {Promise<KeptProcess>} once it answers at `address` */
+async function runBroker({ folder, properties, address, logFile }) {
+  const jvm = new KeptProcess([...java('kafka.Kafka', folder, '512m'), properties], { cwd: folder, logFile });
+  if (await waitForBroker(address, { timeoutMs: START_MS_MAX, isGone: () => jvm.isGone })) return jvm;
+  jvm.kill('SIGKILL');
+  throw new Error(`the local Kafka did not start; the end of ${logFile}:\n${jvm.tail()}`);
 }
 
 /**
@@ -117,23 +141,15 @@ async function format(folder, data, properties) {
  */
 async function startLocalBroker({ folder, port: preferred = 0, logFile = path.join(folder, 'kafka.log') }) {
   await fetchJars();
-  fs.mkdirSync(folder, { recursive: true });
   const data = path.join(folder, 'data');
   const port = await freePort(preferred);
-  const controllerPort = await freePort();
-  const properties = path.join(folder, 'server.properties');
-  const settings = brokerSettings({ data, port, controllerPort });
-  fs.writeFileSync(properties, Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''));
-  fs.writeFileSync(path.join(folder, 'log4j2.properties'), LOG4J);
-  await format(folder, data, properties);
-
-  const jvm = new KeptProcess([...java('kafka.Kafka', folder, '512m'), properties], { cwd: folder, logFile });
+  const settings = singleSettings({ data, port, controllerPort: await freePort() });
+  const properties = await prepareBroker({ folder, data, settings, clusterId: makeClusterId() });
   const brokers = `127.0.0.1:${port}`;
-  if (!(await waitForBroker(brokers, { timeoutMs: START_MS_MAX, isGone: () => jvm.isGone }))) {
-    jvm.kill('SIGKILL');
-    throw new Error(`the local Kafka did not start; the end of ${logFile}:\n${jvm.tail()}`);
-  }
+  const jvm = await runBroker({ folder, properties, address: brokers, logFile });
   return { brokers, pid: jvm.pid, exited: jvm.exited, kill: (signal) => jvm.kill(signal), stop: () => jvm.stop() };
 }
 
-module.exports = { hasJars, KAFKA_VERSION, localBrokerMissing, startLocalBroker };
+module.exports = {
+  commonSettings, fetchJars, hasJars, KAFKA_VERSION, localBrokerMissing, makeClusterId, prepareBroker, runBroker, startLocalBroker,
+};
