@@ -35,6 +35,14 @@ export interface DeliveryOptions {
   streamNos: StreamNos;
 }
 
+/**
+ * Sessions of an instance that stops come back spread over so many ms each, within bounds: few of them at once, since their streams are
+ * served elsewhere already; thousands not all together.
+ */
+const RETURN_MS_EACH = 1;
+const RETURN_MS_MIN = 100;
+const RETURN_MS_MAX = 2_000;
+
 /** What all transports share: finding streams, placing readers, the list of sessions. */
 export class Delivery {
   private readonly sessions = new Set<Session>();
@@ -116,8 +124,11 @@ export class Delivery {
 
   /** Every session is told to come back and closed. */
   drain(): void {
-    const error = new StreamError('NOT_READY', { detail: 'This instance is about to stop.' });
-    for (const session of [...this.sessions]) session.drain(error);
+    const detail = 'This instance is about to stop.';
+    const spreadMs = Math.min(RETURN_MS_MAX, Math.max(RETURN_MS_MIN, this.sessions.size * RETURN_MS_EACH));
+    for (const session of [...this.sessions]) {
+      session.drain(new StreamError('NOT_READY', { detail, retryAfterMs: Math.round(Math.random() * spreadMs) }));
+    }
     this.options.keepAlives.stop();
   }
 

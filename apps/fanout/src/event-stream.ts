@@ -1,14 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { problemOf } from '@rivulet/protocol';
-import type { StreamError } from '@rivulet/protocol';
+import { problemOf, StreamError } from '@rivulet/protocol';
 import { onGone } from './connection-close';
 import { sseFrame } from './shared-frames';
 import type { SseFrame } from './shared-frames';
 
-/** How long a client waits before it connects again, ms; jittered so that those of a stopped instance do not all come at once. */
+/** How long a client waits before it connects again, ms. */
 const RETRY_MS = 1_000;
-const RETRY_JITTER_MS = 2_000;
 const KEEP_ALIVE = sseFrame(':\n\n');
 
 export interface EventStreamHandlers {
@@ -68,10 +66,11 @@ export class EventStream {
     this.onClose();
   }
 
-  /** [WATCH-10] Trouble that will pass: EventSource connects again after the `retry` time. */
+  /** [WATCH-10] Trouble that will pass: EventSource connects again after the `retry` time, jittered, since it met others too. */
   endUnavailable(error: StreamError): void {
-    const retryMs = Math.round((error.details.retryAfterMs ?? RETRY_MS) + Math.random() * RETRY_JITTER_MS);
-    this.write(sseFrame(`retry: ${retryMs}\nevent: unavailable\ndata: ${JSON.stringify(problemOf(error))}\n\n`));
+    const retryAfterMs = Math.round((error.details.retryAfterMs ?? RETRY_MS) * (1 + Math.random()));
+    const problem = problemOf(new StreamError(error.code, { ...error.details, retryAfterMs }));
+    this.write(sseFrame(`retry: ${retryAfterMs}\nevent: unavailable\ndata: ${JSON.stringify(problem)}\n\n`));
     this.end();
   }
 

@@ -25,7 +25,6 @@ const BUFFERED_BYTES_MAX = 64 * 1024;
 /** Replies are written all the same; a peer that makes so many of them and reads none is cut off. */
 const UNREAD_BYTES_CUT = 4 * 1024 * 1024;
 const CLOSE_MS_MAX = 2_000;
-const RETRY_JITTER_MS = 2_000;
 /** Keep-alives without a pong after which a peer that is not merely slow is taken for dead. */
 const SILENT_PINGS_MAX = 3;
 
@@ -90,9 +89,8 @@ export class WatchSocket implements Session, SocketLine {
   }
 
   drain(error: StreamError): void {
-    const retryAfterMs = Math.round(Math.random() * RETRY_JITTER_MS);
-    this.problem(new StreamError(error.code, { ...error.details, retryAfterMs }));
-    this.end(1012, `retryAfterMs=${retryAfterMs}`);
+    this.problem(error);
+    this.end(1012, `retryAfterMs=${error.details.retryAfterMs ?? 0}`);
   }
 
   private receive(text: string | null): void {
