@@ -10,7 +10,7 @@ const PER_SECOND = 30;
 const TEXT = 'x'.repeat(100); // about one line of an answer
 
 /** Ticks every stream PER_SECOND times a second, phases spread over the period. @returns ticks that began more than a period late */
-async function pace(seconds, send) {
+export async function pace(seconds, send) {
   const periodMs = 1000 / PER_SECOND;
   const start = performance.now() + 50;
   let late = 0;

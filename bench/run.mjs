@@ -1,4 +1,4 @@
-// npm run bench [-- --quick] [--json FILE] [--only latency,throughput,rates,memory,restore]
+// npm run bench [-- --quick] [--json FILE] [--only QUESTION,QUESTION]
 // Starts a Kafka and the services, asks each question beside its reference, prints a table. docs: README, "Numbers".
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,7 +8,19 @@ import { parseArgs } from 'node:util';
 import { prepare } from '../tools/prepare.mjs';
 
 const { values: options } = parseArgs({ options: { quick: { type: 'boolean', default: false }, json: { type: 'string' }, only: { type: 'string' }, help: { type: 'boolean', default: false } } });
-const QUESTIONS = ['rates', 'latency', 'throughput', 'memory', 'restore'];
+/** Each question and the system it is asked of; null: none. */
+const SYSTEMS = {
+  rates: null,
+  latency: { proxy: true },
+  throughput: {},
+  memory: {},
+  restore: {},
+  follower: { counts: { fanout: 2 } },
+  scale: { counts: { fanout: 2 } },
+  failover: { counts: { fanout: 3 }, proxy: true },
+  takeover: { counts: { fanout: 2 }, env: { RIVULET_LOG_LEVEL: 'debug' } },
+};
+const QUESTIONS = Object.keys(SYSTEMS);
 if (options.help) {
   console.log(`npm run bench [-- --quick] [--json FILE] [--only ${QUESTIONS.join(',')}]\n  --quick  at most 3 minutes\n  --json   also write the rows {question, metric, value, unit, reference, ratio, target, met} to FILE\n  KAFKA_BROKERS uses that Kafka instead of starting one.`);
   process.exit(0);
@@ -31,7 +43,7 @@ const rows = [];
 try {
   for (const line of machine()) console.log(`bench: ${line}`);
   let brokers = process.env.KAFKA_BROKERS;
-  if (!brokers && chosen.some((name) => name !== 'rates')) {
+  if (!brokers && chosen.some((name) => SYSTEMS[name])) {
     const missing = await localBrokerMissing();
     if (missing) throw new Error(`The bench starts a Kafka of its own from Java and Maven (${missing}). Set KAFKA_BROKERS to use another one.`);
     console.log('bench: starting a local Kafka');
@@ -43,7 +55,7 @@ try {
     console.log(`bench: ${name} …`);
     const question = (await import(`./${name}.mjs`))[name];
     // Each question gets services of its own: what one leaves in memory must not weigh on the next.
-    if (name !== 'rates') system = await startSystem({ brokers, proxy: name === 'latency' });
+    if (SYSTEMS[name]) system = await startSystem({ brokers, ...SYSTEMS[name] });
     const isQuick = options.quick;
     rows.push(...await question({ system, brokers, isQuick }));
     await system?.stop();
