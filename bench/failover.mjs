@@ -48,7 +48,11 @@ class Steady {
   }
 }
 
-const pauses = (sessions, from, to) => quantiles(sessions.map(({ gaps }) => Math.max(0, ...gaps.filter(({ at, ms }) => at + ms > from && at < to).map(({ ms }) => ms))));
+/** Of each session the longest gap that touches the window. */
+function pauses(sessions, from, to) {
+  const longest = ({ gaps }) => Math.max(0, ...gaps.filter(({ at, ms }) => at + ms > from && at < to).map(({ ms }) => ms));
+  return quantiles(sessions.map(longest));
+}
 
 async function fault(system, streams, signal, index) {
   const sessions = streams.flatMap((steady) => steady.sessions);
