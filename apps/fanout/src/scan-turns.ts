@@ -17,12 +17,26 @@ export interface ScanTurn {
   isWanted: () => boolean;
 }
 
+interface Waiting {
+  isWanted: () => boolean;
+  consume: (batch: LogBatch) => void;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+/** Readers that want the same stretch of the log: one scan is for all of them. */
+interface Group { turn: ScanTurn; readers: Waiting[] }
+
+/** A batch is given to so many readers at once; then it is others' turn on the loop. */
+const CONSUMED_AT_ONCE = 16;
+
 /**
  * The line in which cold readers wait. Each reader asks for one turn at a time and joins the end again, so every reader gets its share
- * whatever the others read [WATCH-4]; a batch is consumed before the slot is given on, so concurrentMax batches are in memory at most.
+ * whatever the others read [WATCH-4]. Those who wait for the same stretch, as a thousand who come late to one stream do, share one scan.
+ * A batch is consumed before the slot is given on, so concurrentMax batches are in memory at most.
  */
 export class ScanTurns {
-  private readonly waiting: (() => void)[] = [];
+  /** In the order in which they came. */
+  private readonly waiting = new Map<string, Group>();
   private running = 0;
 
   constructor(private readonly options: ScanTurnsOptions) {}
@@ -37,20 +51,50 @@ export class ScanTurns {
    * @param consume gets the batch and must not keep it; not called when the turn is not wanted any more
    * @throws StreamError CURSOR_EXPIRED (below the log start), LOG_UNAVAILABLE
    */
-  async take(turn: ScanTurn, consume: (batch: LogBatch) => void): Promise<void> {
-    const { log, topic, concurrentMax, onScan } = this.options;
-    if (this.running >= concurrentMax) await new Promise<void>((resolve) => this.waiting.push(resolve));
-    else this.running += 1;
+  take(turn: ScanTurn, consume: (batch: LogBatch) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const key = `${turn.partition} ${turn.from} ${turn.bytesMax}`;
+      let group = this.waiting.get(key);
+      if (group === undefined) this.waiting.set(key, (group = { turn, readers: [] }));
+      group.readers.push({ isWanted: turn.isWanted, consume, resolve, reject });
+      this.next();
+    });
+  }
+
+  private next(): void {
+    for (const [key, group] of this.waiting) {
+      if (this.running >= this.options.concurrentMax) return;
+      this.waiting.delete(key);
+      this.running += 1;
+      void this.scan(group).finally(() => {
+        this.running -= 1;
+        this.next();
+      });
+    }
+  }
+
+  private async scan({ turn, readers }: Group): Promise<void> {
+    const { log, topic, onScan } = this.options;
+    const wanted = readers.filter((reader) => reader.isWanted() || void reader.resolve());
+    if (wanted.length === 0) return;
     try {
-      if (!turn.isWanted()) return;
       const batch = await log.scan(topic, turn.partition, turn.from, { bytesMax: turn.bytesMax });
       onScan?.(batch.records.reduce((sum, record) => sum + (record.value?.byteLength ?? 0), 0));
-      consume(batch);
-    } finally {
-      const next = this.waiting.shift();
-      // The slot goes straight to the next in line: a newcomer cannot take it in between.
-      if (next === undefined) this.running -= 1;
-      else next();
+      for (let given = 0; given < wanted.length; given += CONSUMED_AT_ONCE) {
+        if (given > 0) await new Promise((resolve) => setImmediate(resolve));
+        for (const reader of wanted.slice(given, given + CONSUMED_AT_ONCE)) give(batch, reader);
+      }
+    } catch (error) {
+      for (const reader of wanted) reader.reject(error);
     }
+  }
+}
+
+function give(batch: LogBatch, { consume, resolve, reject }: Waiting): void {
+  try {
+    consume(batch);
+    resolve();
+  } catch (error) {
+    reject(error);
   }
 }
