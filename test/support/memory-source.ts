@@ -50,7 +50,8 @@ export class MemorySource implements StreamSource {
   /** False: this instance cannot fold the partitions of a channel now. */
   isReady = true;
   readonly entries = new Map<string, MemoryEntry>();
-  private readonly waiting: (() => void)[] = [];
+  /** Who waits until the fold has caught up. */
+  readonly waiting: (() => void)[] = [];
   private readonly channels = new Map<string, Set<(streamNo: string) => void>>();
   private tail: Tail | null = null;
   private folded = 0;

@@ -138,6 +138,8 @@ export class Delivery {
     } catch (error) {
       if (!(error instanceof StreamError) || error.code !== 'CURSOR_UNKNOWN') throw error;
       await this.options.source.caughtUp(entry.partition);
+      // Its replica ended meanwhile, so it stands still, and what is ahead of it need not be ahead of the log.
+      if (entry.isOrphaned) throw new StreamError('NOT_OWNER', { streamNo: entry.streamNo });
       return placeOf(entry, cursor);
     }
   }

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import type { LogRecord } from '@rivulet/protocol';
+import { eventually } from '../../../test/support/eventually';
 import { appendRecord, FRAGMENTS } from '../../../test/support/memory-source';
 import { bodyOf, get, SseReader, startServer, stopServers } from '../../../test/support/watch-server';
 
@@ -218,6 +219,20 @@ test('[OWN-9] a stream that the next replica does not have any more ends its ses
   await reader.ended();
   expect(reader.events.at(-1)).toMatchObject({ event: 'problem', data: { code: 'STREAM_NOT_FOUND' } });
   expect(server.delivery.sessionCount).toBe(0);
+});
+
+test('[LINK-2] a cursor ahead of a replica that ends before it has caught up is asked for again, not refused', async () => {
+  const server = await startServer();
+  const { no, token, url } = await server.open();
+  const release = server.source.hold();
+  await server.write(no, appendRecord(1, ['a', 'b']));
+  const answer = events(url, token, { 'last-event-id': '1.2' });
+  await eventually(() => expect(server.source.waiting).toHaveLength(1));
+  await server.source.replace();
+  release();
+  const reader = await (await answer).ended();
+  expect(reader.events).toMatchObject([{ event: 'unavailable', data: { code: 'NOT_OWNER' } }]);
+  expect((await get(`${url}/events`, token, { ...SSE, 'last-event-id': '1.3' })).statusCode).toBe(409);
 });
 
 test('a drain tells every session to come back, with a jittered time, and closes it', async () => {
