@@ -20,9 +20,9 @@ const VARIANTS = [['one broker', [base]], ['three brokers', [base, overlay]]] as
 
 test.each(VARIANTS)('with %s every app accepts the environment compose gives it', (_, composeFiles) => {
   for (const app of APP_NAMES) {
-    const { kafkaBrokers, allocatorGrpcAddress, host } = configOf(app, ...composeFiles);
+    const { kafkaBrokers, host } = configOf(app, ...composeFiles);
     expect(host).toBe('0.0.0.0');
-    expect(allocatorGrpcAddress).toBe(`allocator:${configOf('allocator', ...composeFiles).allocatorGrpcPort}`);
+    expect(environment(app, ...composeFiles)['RIVULET_ALLOCATOR_GRPC_ADDRESS']).toBe(`allocator:${configOf('allocator', ...composeFiles).allocatorGrpcPort}`);
     for (const broker of kafkaBrokers) {
       const [name = '', port] = broker.split(':');
       expect(environment(name, ...composeFiles)['KAFKA_LISTENERS']).toContain(`PLAINTEXT://:${port}`);

@@ -34,7 +34,7 @@ afterAll(() => rmSync(secretsFolder, { recursive: true }));
 function environment(app: App): Record<string, string> {
   for (const [name, value] of Object.entries(SECRETS)) writeFileSync(path.join(secretsFolder, name), value);
   const [mount] = listAt(container(app), 'volumeMounts').map((one) => textAt(one, 'mountPath'));
-  const own = listAt(container(app), 'env').map((one): [string, string] => [textAt(one, 'name'), textAt(one, 'value').replace(mount ?? '', secretsFolder)]);
+  const own = listAt(container(app), 'env').filter((one) => at(one, 'value') !== undefined).map((one): [string, string] => [textAt(one, 'name'), textAt(one, 'value').replace(mount ?? '', secretsFolder)]);
   return { ...configMap(), ...Object.fromEntries(own) };
 }
 
@@ -49,6 +49,15 @@ test.each(APP_NAMES)('%s accepts the environment of its pod, secrets from files'
   const config = configOf(app);
   expect(config).toMatchObject({ host: '0.0.0.0', replication: 3, minInsync: 2, serviceToken: SECRETS['RIVULET_SERVICE_TOKEN'] });
   expect(config.kafkaBrokers.length).toBeGreaterThan(1);
+});
+
+test.each(APP_NAMES)('what %s may get from the Secret by name is a setting too', (app) => {
+  const optional = listAt(container(app), 'env').filter((one) => at(one, 'valueFrom') !== undefined);
+  expect(optional.map((one) => textAt(one, 'name'))).toEqual(['RIVULET_SERVICE_TOKEN_OTHER']);
+  for (const one of optional) {
+    expect(mapAt(one, 'valueFrom', 'secretKeyRef')).toEqual({ name: 'rivulet-secrets', key: textAt(one, 'name'), optional: true });
+    expect(APPS[app].read({ ...environment(app), [textAt(one, 'name')]: 'n'.repeat(32) }).serviceTokenOther).toBe('n'.repeat(32));
+  }
 });
 
 test.each(APP_NAMES)('the ports and probes of %s are those it listens on', (app) => {
@@ -111,7 +120,7 @@ test('every Service reaches ports the pods have; the allocator\'s gRPC is headle
       expect(containerPorts(app as App)[textAt(port, 'targetPort')]).toBe(at(port, 'port'));
     }
   }
-  const [name, port] = configOf('ingest').allocatorGrpcAddress.split(':');
+  const [name, port] = (environment('ingest')['RIVULET_ALLOCATOR_GRPC_ADDRESS'] ?? '').split(':');
   const grpc = services.find((service) => nameOf(service) === name);
   expect(at(grpc, 'spec', 'clusterIP')).toBe('None');
   expect(at(grpc, 'spec', 'ports', 0, 'port')).toBe(Number(port));

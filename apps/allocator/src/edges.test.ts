@@ -17,6 +17,7 @@ import { openApi } from './openapi';
 
 const KEY = '0123456789abcdef'.repeat(4);
 const SERVICE_TOKEN = 'a-service-token-of-this-test';
+const OTHER_TOKEN = 'the-next-token-of-this-test';
 const names = topicNames('rivulet');
 const apiKey = (id: string): string => `rk_${id}_secret`;
 const keyRow = (id: string, role: string): string => `${id}:${role}:${createHash('sha256').update(apiKey(id)).digest('hex')}`;
@@ -28,6 +29,7 @@ beforeAll(async () => {
   const config = readAllocatorConfig({
     RIVULET_LOG: 'memory', RIVULET_LOG_LEVEL: 'silent', RIVULET_STREAM_NO_KEYS: KEY, RIVULET_TOKEN_KEYS: KEY,
     RIVULET_PARTITIONS_INTERACTIVE: '2', RIVULET_PARTITIONS_BULK: '1', RIVULET_SERVICE_TOKEN: SERVICE_TOKEN,
+    RIVULET_SERVICE_TOKEN_OTHER: OTHER_TOKEN,
     RIVULET_API_KEYS: [keyRow('ops', 'operator'), keyRow('app', 'producer'), keyRow('eye', 'viewer')].join(','),
   });
   const frame = buildFrame('allocator', config);
@@ -102,6 +104,13 @@ test('gRPC: a refusal carries its code and facts, whatever characters they have'
 
 test('gRPC: nobody without the service token', async () => {
   expect((await call('Open', { principal: 'app' }, 'another-token-of-someone')).code).toBe('UNAUTHENTICATED');
+  expect((await call('Open', { principal: 'app' }, '')).code).toBe('UNAUTHENTICATED');
+});
+
+test('gRPC: while the service token is exchanged both are accepted', async () => {
+  for (const token of [SERVICE_TOKEN, OTHER_TOKEN]) {
+    expect((await call<OpenedStream>('Open', { principal: 'app', options_json: '{}' }, token)).reply?.streamNo).toHaveLength(32);
+  }
 });
 
 test('admin: an operator and a viewer read, a producer and a stream token do not, nobody without a key', async () => {

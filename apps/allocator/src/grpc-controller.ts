@@ -22,10 +22,12 @@ const GRPC_STATUS: Readonly<Record<number, status>> = {
 /** libs/protocol/proto/allocator.proto. For our own processes: they show the service token and vouch for the principal they name. */
 @Controller()
 export class GrpcController {
-  private readonly expected: Uint8Array;
+  /** Of the tokens that are accepted: two while they are exchanged. An empty one is none, for it would let everybody in. */
+  private readonly expected: readonly Uint8Array[];
 
   constructor(@Inject(Allocator) private readonly allocator: Allocator, @Inject(FRAME) private readonly frame: Frame) {
-    this.expected = digest(`Bearer ${frame.config.serviceToken}`);
+    const { serviceToken, serviceTokenOther } = frame.config;
+    this.expected = [serviceToken, serviceTokenOther].filter((token) => token !== '').map((token) => digest(`Bearer ${token}`));
   }
 
   @GrpcMethod('Allocator', 'Open')
@@ -57,8 +59,8 @@ export class GrpcController {
 
   private admit(metadata: Metadata): void {
     const [given] = metadata.get('authorization');
-    // Without a token (memory log only) nobody may call: an empty one would let everybody in.
-    if (this.frame.config.serviceToken === '' || typeof given !== 'string' || !timingSafeEqual(digest(given), this.expected)) {
+    const shown = typeof given === 'string' ? digest(given) : null;
+    if (shown === null || !this.expected.some((expected) => timingSafeEqual(shown, expected))) {
       throw new StreamError('UNAUTHENTICATED', { detail: 'The service token is missing or not ours: RIVULET_SERVICE_TOKEN must be the same in every process.' });
     }
   }

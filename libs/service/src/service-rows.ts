@@ -75,6 +75,7 @@ export const serviceRows = {
     check: needed('tokenKeys', 'make a key with `openssl rand -hex 32` and give all processes the same') }),
   serviceToken: textRow({ env: 'RIVULET_SERVICE_TOKEN', fallback: '', pattern: /^[\x21-\x7e]{16,256}$/, range: '16 to 256 printable characters', isSecret: true, doc: 'What our processes show each other on gRPC. The same in every process.',
     check: needed('serviceToken', 'make one with `openssl rand -hex 32` and give all processes the same') }),
+  serviceTokenOther: textRow({ env: 'RIVULET_SERVICE_TOKEN_OTHER', fallback: '', pattern: /^[\x21-\x7e]{16,256}$/, range: '16 to 256 printable characters', isSecret: true, doc: 'A second service token that is accepted too, never shown: the next one, then the last one, while they are exchanged (rotation).' }),
   corsOrigins: listRow({ env: 'RIVULET_CORS_ORIGINS', entry: 'origins', countMax: 64, parseEntry: origin, doc: 'Web origins whose pages may call (CORS, and the Origin of WebSockets) beside our own. `*`: any.' }),
   logLevel: choiceRow({ env: 'RIVULET_LOG_LEVEL', choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], fallback: 'info', doc: 'Least severe level that is logged. Single requests are logged at debug.' }),
   drainMsMax: integerRow({ env: 'RIVULET_DRAIN_MS_MAX', fallback: 10_000, min: 100, max: 600_000, doc: 'How long a stop may take, ms; what is not done then is cut off.' }),
