@@ -22,7 +22,7 @@ test.each(VARIANTS)('with %s every app accepts the environment compose gives it'
   for (const app of APP_NAMES) {
     const { kafkaBrokers, host } = configOf(app, ...composeFiles);
     expect(host).toBe('0.0.0.0');
-    expect(environment(app, ...composeFiles)['RIVULET_ALLOCATOR_GRPC_ADDRESS']).toBe(`allocator:${configOf('allocator', ...composeFiles).allocatorGrpcPort}`);
+    expect(environment(app, ...composeFiles)['RIVULET_ALLOCATOR_GRPC_ADDRESS']).toBe(`allocator:${APPS.allocator.ports(environment('allocator', ...composeFiles)).grpc}`);
     for (const broker of kafkaBrokers) {
       const [name = '', port] = broker.split(':');
       expect(environment(name, ...composeFiles)['KAFKA_LISTENERS']).toContain(`PLAINTEXT://:${port}`);
