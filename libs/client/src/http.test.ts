@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { problemOf, StreamError } from '@rivulet/protocol';
 import { resend } from './backoff';
 import { request } from './http';
 import { Producer } from './producer';
@@ -61,4 +62,28 @@ test('[APPEND-7] a heartbeat that is not answered makes room for the next one wi
   expect(asked).toEqual(['/v1/streams/s/heartbeat', '/v1/streams/s/heartbeat']);
   expect(producer.signal.aborted).toBe(false);
   await producer.abort('CLIENT_GONE');
+});
+
+test('[APPEND-4] a heartbeat that learns of the end first does not cut off the answer of the end', async () => {
+  const verdict = { streamNo: 's', status: 'ended', sequence: 0, bytes: 0, checksum: 0 };
+  let answerEnd = (): void => undefined;
+  const beaten = new Promise<void>((resolve) => {
+    server = createServer((incoming, response) => {
+      if (incoming.url?.endsWith('/end')) answerEnd = () => response.end(JSON.stringify(verdict));
+      else {
+        response.writeHead(409, { 'content-type': 'application/problem+json' });
+        response.end(JSON.stringify(problemOf(new StreamError('STREAM_FINAL', { streamNo: 's', status: 'ended' }))), resolve);
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+  const claims = Buffer.from(JSON.stringify({ lease: 600 })).toString('base64url');
+  const url = `http://127.0.0.1:${(server?.address() as AddressInfo).port}`;
+  const producer = new Producer({ url, fetch }, { streamNo: 's', epoch: 1, writeToken: `h.${claims}.s`, next: 1, checksum: 0 });
+  const ending = producer.end();
+  await beaten;
+  // The producer has read the refusal once its next beat has come.
+  await new Promise<void>((resolve) => server?.once('request', () => resolve()));
+  answerEnd();
+  expect(await ending).toEqual(verdict);
 });

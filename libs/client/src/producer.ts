@@ -66,6 +66,8 @@ export class Producer {
   /** Room for the last tick's fragment: a paced writer waits like any other. */
   private paced: Promise<void> = Promise.resolve();
   private isBeating = false;
+  /** end() or abort() is under way: that call says how the stream ended. */
+  private isConcluding = false;
   private sentAt = Date.now();
 
   constructor(
@@ -182,6 +184,7 @@ export class Producer {
   }
 
   private async conclude(verb: 'end' | 'abort', body: string): Promise<VerdictReply> {
+    this.isConcluding = true;
     for (const startedAt = Date.now(); ; await pause(VERDICT_PAUSE_MS, this.signal)) {
       const verdict = await this.call<VerdictReply>(verb, body);
       if (verdict.status !== 'PENDING') {
@@ -211,6 +214,8 @@ export class Producer {
       // Given up early enough for one more, on a new connection, within the lease.
       await this.callOnce('heartbeat', '{}', {}, leaseMs / 4);
     } catch (error) {
+      // A verdict that takes longer than a beat: the stream is final by our own call, whose answer would be cut off [APPEND-4].
+      if (this.isConcluding && error instanceof StreamError && error.code === 'STREAM_FINAL') return;
       // Trouble that passes is left to the next tick; the rest means that this producer is out.
       if (error instanceof StreamError && error.row.next !== 'retry') this.window.fail(error);
     } finally {
