@@ -34,14 +34,16 @@ afterAll(() => rmSync(secretsFolder, { recursive: true }));
 function environment(app: App): Record<string, string> {
   for (const [name, value] of Object.entries(SECRETS)) writeFileSync(path.join(secretsFolder, name), value);
   const [mount] = listAt(container(app), 'volumeMounts').map((one) => textAt(one, 'mountPath'));
-  const own = listAt(container(app), 'env').filter((one) => at(one, 'value') !== undefined).map((one): [string, string] => [textAt(one, 'name'), textAt(one, 'value').replace(mount ?? '', secretsFolder)]);
+  const own = listAt(container(app), 'env').filter((one) => at(one, 'value') !== undefined)
+    .map((one): [string, string] => [textAt(one, 'name'), textAt(one, 'value').replace(mount ?? '', secretsFolder)]);
   return { ...configMap(), ...Object.fromEntries(own) };
 }
 
 const configOf = (app: App) => APPS[app].read(environment(app));
 const isSubset = (part: Yaml, whole: Yaml): boolean => Object.entries(part).every(([key, value]) => whole[key] === value);
 const podLabels = (app: App): Yaml => mapAt(deployment(app), 'spec', 'template', 'metadata', 'labels');
-const selectedBy = (selector: Yaml): App[] => APP_NAMES.filter((app) => Object.keys(selector).length > 0 && isSubset(selector, podLabels(app)));
+const selectedBy = (selector: Yaml): App[] =>
+  APP_NAMES.filter((app) => Object.keys(selector).length > 0 && isSubset(selector, podLabels(app)));
 const containerPorts = (app: App): Record<string, unknown> =>
   Object.fromEntries(listAt(container(app), 'ports').map((port) => [textAt(port, 'name'), at(port, 'containerPort')]));
 
