@@ -44,6 +44,17 @@ test('every metric that an alert or the documentation names is one that a proces
   expect(named.filter((name) => !served.has(name))).toEqual([]);
 });
 
+test('the dashboard shows metrics that processes show, each panel in a place of its own', () => {
+  const { panels } = JSON.parse(files(/^deploy\/grafana\/rivulet\.json$/)[0]?.text ?? '') as {
+    panels: { title: string; gridPos: { x: number; y: number; w: number; h: number }; targets?: { expr: string }[] }[];
+  };
+  const expressions = panels.flatMap((panel) => panel.targets ?? []).map((target) => target.expr);
+  expect(expressions.length).toBeGreaterThan(20);
+  expect(expressions.flatMap(metricsIn).filter((name) => !served.has(name))).toEqual([]);
+  expect(expressions.filter((expression) => metricsIn(expression).length === 0)).toEqual([]);
+  expect(new Set(panels.map(({ gridPos: { x, y } }) => `${x},${y}`)).size).toBe(panels.length);
+});
+
 test('a histogram is asked for its buckets, a counter for its rate, and neither for its value', () => {
   const typeOf = (name: string): string => new RegExp(`^# TYPE ${name.replace(/_(bucket|sum|count)$/, '(?:_bucket|_sum|_count)?')} (\\S+)$`, 'm').exec(page)?.[1] ?? '';
   const breaches = RULES.flatMap((rule) => metricsIn(expressionOf(rule)).filter((name) => {
