@@ -45,7 +45,9 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-export const isTransient = (error: unknown): error is StreamError => error instanceof StreamError && error.row.next === 'retry';
+/** [APPEND-13] A used-up quota of open streams is not: only ending one of them helps, which is for the caller to decide. */
+export const isTransient = (error: unknown): error is StreamError => error instanceof StreamError && error.row.next === 'retry'
+  && !(error.code === 'QUOTA_EXCEEDED' && retryAfterOf(error) === 0);
 
 /** @returns what the service asked to wait, ms; 0 when it did not say. */
 export function retryAfterOf(error: StreamError): number {

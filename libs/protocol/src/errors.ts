@@ -54,6 +54,7 @@ export const ERRORS = {
   RANGE_NOT_SATISFIABLE: row(416, 'stop', 'The range starts beyond the content. The header Content-Range has its length.'),
   NOT_OWNER: row(421, 'retry', 'This instance does not own the partition of the stream. Ask again; the address is looked up anew.'),
   OVERLOADED: row(429, 'retry', 'A queue is full. Wait for Retry-After and send again; what was acknowledged stays.'),
+  QUOTA_EXCEEDED: row(429, 'retry', 'A quota of the API key is used up. The detail names the quota, its limit and the key. With a Retry-After wait for it; open streams are freed only by ending some of yours. Whoever runs this installation can raise the quota.'),
   INTERNAL: row(500, 'retry', 'A fault of ours. The log has it under the request id of this answer.'),
   LOG_UNAVAILABLE: row(503, 'retry', 'Kafka does not answer. Nothing of this call was acknowledged; send it again after Retry-After.'),
   NOT_READY: row(503, 'retry', 'This instance is starting or draining. Ask again after Retry-After.'),

@@ -23,7 +23,7 @@ test('the generated code is what proto/log.proto gives', () => {
 
 const RECORDS: LogRecord[] = [
   open({ streamBytesMax: 2 ** 40 }, { channel: '对话', merge: 'latest', class: 'bulk', metadata: { model: 'x', nested: { a: [1, null] } } }),
-  open(),
+  open(), open({}, { openedBy: 'ops' }),
   append(2 ** 53 - 2, ['你好', '', 'a'], { epoch: 3, writerRun: 'run', lane: 'tool' }),
   unnumbered('boot', 2 ** 40, 'x'),
   retry(2, 'none', { reason: 'crash' }), retry(3),
@@ -34,6 +34,10 @@ const RECORDS: LogRecord[] = [
 
 test.each(RECORDS.map((record) => [record.kind, record] as const))('%s comes back as it went', (_kind, record) => {
   expect(decodeRecord(encodeRecord(record))).toEqual(record);
+});
+
+test('[APPEND-13] an open that is older than quotas names nobody, and decodes to what it always did', () => {
+  expect(Object.keys(decodeRecord(encodeRecord(open())))).not.toContain('openedBy');
 });
 
 test('encoded records are Buffers in Node, and plain Uint8Arrays can be decoded too', () => {

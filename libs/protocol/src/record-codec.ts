@@ -14,7 +14,7 @@ type Wide = number | Integer64;
 interface LimitsMessage extends Omit<Limits, 'streamBytesMax'> { streamBytesMax: Wide }
 interface OpenMessage {
   channel: string; contentType: string; merge: string; class: string; leaseMs: number; ttlMs: Wide; retentionMs: Wide;
-  limits?: LimitsMessage | null; judgeVersion: number; metadataJson: string;
+  limits?: LimitsMessage | null; judgeVersion: number; metadataJson: string; openedBy?: string;
 }
 interface AppendMessage {
   epoch: number; firstSeq: Wide; writer: string; n: Wide; writerRun: string; lane: string; payloads: Uint8Array[];
@@ -129,6 +129,8 @@ function openOf(open: OpenMessage): OpenRecord {
     },
     judgeVersion: open.judgeVersion,
     metadata: parseMetadata(open.metadataJson),
+    // Absent, not empty: an old record folds to the very state it always did.
+    ...(open.openedBy ? { openedBy: open.openedBy } : {}),
   };
 }
 

@@ -25,6 +25,8 @@ export interface OpenRecord {
   limits: Limits;
   judgeVersion: number;
   metadata: Record<string, unknown>;
+  /** Id of the API key this stream counts for [APPEND-13]; absent in records that are older than quotas: those count for nobody. */
+  openedBy?: string;
 }
 export interface AppendRecord {
   kind: 'append';

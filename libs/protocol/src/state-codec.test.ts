@@ -48,6 +48,15 @@ test('[JUDGE-10] a state that cannot be read is an Error that names the field', 
   expect(decodeState(good).next).toBe(1);
 });
 
+test('[APPEND-13] a checkpoint keeps who opened the stream, and one from before quotas is read as it was', () => {
+  expect(roundTrip(opened({}, { openedBy: 'ops' }).known).open.openedBy).toBe('ops');
+  const old = opened().known;
+  expect(roundTrip(old)).toEqual(old);
+  expect(Object.keys(roundTrip(old).open)).not.toContain('openedBy');
+  const bad = { ...encodeState(old), open: { ...old.open, openedBy: 7 } };
+  expect(() => decodeState(bad)).toThrow(/open/);
+});
+
 test('[JUDGE-1] lost is left out of checkpoint equality, everything else is in it', () => {
   const one = opened().push(append(1, 'a')).known;
   const other = opened().push(append(1, 'a'), beat()).known;

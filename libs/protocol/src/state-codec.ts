@@ -97,6 +97,7 @@ const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (val
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isFlag = (value: unknown): boolean => typeof value === 'boolean';
 const isNullOr = (check: (value: unknown) => boolean) => (value: unknown): boolean => value === null || check(value);
+const isAbsentOr = (check: (value: unknown) => boolean) => (value: unknown): boolean => value === undefined || check(value);
 const isOneOf = (...known: unknown[]) => (value: unknown): boolean => known.includes(value);
 const isEach = (shape: Shape) => (value: unknown): boolean => Array.isArray(value) && value.every((one) => misshapen(one, shape) === null);
 const isShaped = (shape: Shape) => (value: unknown): boolean => misshapen(value, shape) === null;
@@ -109,6 +110,7 @@ const SHAPE: Shape = {
   open: isShaped({
     channel: isText, contentType: isText, merge: isOneOf('text', 'bytes', 'json', 'latest'), class: isOneOf('interactive', 'bulk'),
     leaseMs: isCount, ttlMs: isCount, retentionMs: isCount, judgeVersion: isCount, metadata: isObject,
+    openedBy: isAbsentOr(isText),
     limits: isShaped({
       heldFragmentsMax: isCount, heldBytesMax: isCount, gapMsMax: isCount, attemptsMax: isCount, fragmentBytesMax: isCount,
       streamBytesMax: isCount,

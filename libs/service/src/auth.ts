@@ -28,6 +28,8 @@ const claimsShape = z.object({
   lim: z.object({ fragmentBytesMax: z.number().int().min(1) }).optional(),
   lease: z.number().int().optional(),
   ret: z.number().int().optional(),
+  /** Write tokens: id of the API key that opened the stream, for whose quotas appends count [APPEND-13]. */
+  by: z.string().optional(),
   ch: z.string().optional(),
 });
 export type Claims = z.infer<typeof claimsShape>;
@@ -119,6 +121,7 @@ export class Auth {
     return this.sign({
       sub: streamNo, scope: 'write cancel', e: epoch, ct: open.contentType, m: open.merge, cls: open.class,
       lim: { fragmentBytesMax: open.limits.fragmentBytesMax }, lease: open.leaseMs, ret: open.retentionMs,
+      ...(open.openedBy === undefined ? {} : { by: open.openedBy }),
       ...(open.channel === '' ? {} : { ch: open.channel }), exp: seconds(openedAt + open.ttlMs),
     });
   }

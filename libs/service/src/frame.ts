@@ -6,6 +6,7 @@ import { Origins } from './cors';
 import { Drain } from './drain';
 import { buildLogger } from './logger';
 import { Metrics } from './metrics';
+import { Quotas } from './quotas';
 import { Readiness } from './readiness';
 import type { ServiceConfig } from './service-rows';
 import { SocketRoutes } from './sockets';
@@ -23,6 +24,7 @@ export interface Frame {
   readonly metrics: Metrics;
   readonly readiness: Readiness;
   readonly auth: Auth;
+  readonly quotas: Quotas;
   readonly streamNos: StreamNos;
   readonly drain: Drain;
   readonly sockets: SocketRoutes;
@@ -41,12 +43,13 @@ export function buildFrame(app: string, config: ServiceConfig, logDestination?: 
   const origins = new Origins(config.corsOrigins, config.publicUrl);
   const requestId = requestIds(instance);
   const isAuthOn = config.auth === 'on';
+  const metrics = new Metrics(app);
   return {
-    app, instance, config, logger, readiness, drain, origins, requestId,
-    metrics: new Metrics(app),
+    app, instance, config, logger, readiness, drain, origins, requestId, metrics,
     auth: new Auth({
       isOn: isAuthOn, apiKeys: config.apiKeys, tokenKeys: keysOrRandom(config.tokenKeys), tokenCacheMax: config.tokenCacheMax,
     }),
+    quotas: new Quotas(config.quotas, new Set(config.apiKeys.map(({ id }) => id)), metrics),
     streamNos: new StreamNos(keysOrRandom(config.streamNoKeys)),
     sockets: new SocketRoutes({ origins, frameBytesMax: config.wsFrameBytesMax, isAuthOn, isDraining: () => drain.isDraining, requestId }),
     routes: [],

@@ -67,6 +67,8 @@ function covers(pattern: string, path: string): boolean {
 /** @returns seconds for Retry-After, or undefined when trying again does not help */
 function retryAfterSeconds(error: unknown): number | undefined {
   if (!(error instanceof StreamError) || error.row.next !== 'retry') return undefined;
+  // [APPEND-13] Open streams are freed by ending one, not by waiting.
+  if (error.code === 'QUOTA_EXCEEDED' && error.details.retryAfterMs === undefined) return undefined;
   return Math.max(1, Math.ceil((error.details.retryAfterMs ?? RETRY_AFTER_MS_DEFAULT) / 1_000));
 }
 

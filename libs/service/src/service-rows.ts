@@ -1,5 +1,7 @@
 import { choiceRow, integerRow, listRow, RowProblem, textRow, urlRow } from './config-row';
 import type { ConfigOf } from './config-row';
+import { ANY_KEY, quotaRow } from './quota-row';
+import type { QuotaTable } from './quota-row';
 
 export const ROLES = ['producer', 'operator', 'viewer'] as const;
 export type Role = (typeof ROLES)[number];
@@ -47,6 +49,13 @@ function apiKeysProblem(values: Readonly<Record<string, unknown>>): string | nul
   return needed('apiKeys', 'give at least one key, e.g. ops:operator:$(printf %s rk_ops_SECRET | sha256sum | cut -c1-64)')(values);
 }
 
+/** A quota of a key that is misspelt would limit nobody, and nobody would notice. */
+function quotasProblem(values: Readonly<Record<string, unknown>>): string | null {
+  const ids = (values['apiKeys'] as readonly ApiKeyRow[]).map(({ id }) => id);
+  const unknown = (values['quotas'] as QuotaTable).keys.find((key) => key !== ANY_KEY && !ids.includes(key));
+  return unknown === undefined ? null : `names the key ${unknown}, which RIVULET_API_KEYS does not have; there ${ids.length === 0 ? 'is none' : `are ${ids.join(', ')}`} (and *)`;
+}
+
 /** Rows every process takes. */
 export const serviceRows = {
   log: choiceRow({ env: 'RIVULET_LOG', choices: ['kafka', 'memory'], fallback: 'kafka', doc: 'Where the log is. `memory` is for first looks and tests: nothing is durable.' }),
@@ -69,6 +78,8 @@ export const serviceRows = {
       ? 'is off while RIVULET_HOST is not a loopback address, which would let everyone in; set it to on, or RIVULET_HOST to 127.0.0.1' : null) }),
   apiKeys: listRow({ env: 'RIVULET_API_KEYS', entry: 'id:role:sha256hex', countMax: 256, isSecret: true, parseEntry: apiKey, doc: 'API keys: role producer, operator or viewer; SHA-256 of the whole key `rk_<id>_<secret>`.',
     check: apiKeysProblem }),
+  quotas: quotaRow({ env: 'RIVULET_QUOTAS', doc: 'Quotas per API key, e.g. `app:openStreams=1000,opensPerSecond=50,bytesPerSecond=1048576,fragmentsPerSecond=5000;*:openStreams=100`. `*`: every key without an entry of its own; `app:unlimited` exempts one. Rates hold per process. None: unlimited.',
+    check: quotasProblem }),
   streamNoKeys: listRow({ env: 'RIVULET_STREAM_NO_KEYS', entry: 'hex keys', countMax: 2, isSecret: true, parseEntry: hexKey, doc: 'Keys of the streamNo check: the first issues, all verify (rotation). The same in every process.',
     check: needed('streamNoKeys', 'make a key with `openssl rand -hex 32` and give all processes the same') }),
   tokenKeys: listRow({ env: 'RIVULET_TOKEN_KEYS', entry: 'hex keys', countMax: 2, isSecret: true, parseEntry: hexKey, doc: 'Keys of the stream tokens (HS256): the first signs, all verify (rotation). The same in every process.',

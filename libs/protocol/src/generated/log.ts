@@ -177,6 +177,7 @@ export const rivulet = $root.rivulet = (() => {
             Open.prototype.limits = null;
             Open.prototype.judgeVersion = 0;
             Open.prototype.metadataJson = "";
+            Open.prototype.openedBy = "";
 
             Open.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -205,6 +206,8 @@ export const rivulet = $root.rivulet = (() => {
                     writer.uint32(72).uint32(message.judgeVersion);
                 if (message.metadataJson != null && Object.hasOwnProperty.call(message, "metadataJson"))
                     writer.uint32(82).string(message.metadataJson);
+                if (message.openedBy != null && Object.hasOwnProperty.call(message, "openedBy"))
+                    writer.uint32(90).string(message.openedBy);
                 return writer;
             };
 
@@ -269,6 +272,10 @@ export const rivulet = $root.rivulet = (() => {
                         }
                     case 10: {
                             message.metadataJson = reader.string();
+                            break;
+                        }
+                    case 11: {
+                            message.openedBy = reader.string();
                             break;
                         }
                     default:
