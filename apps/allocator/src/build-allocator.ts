@@ -4,6 +4,7 @@ import type { Frame } from '@rivulet/service';
 import { Allocator } from './allocator';
 import type { AllocatorConfig } from './config';
 import { LifecycleEntries } from './lifecycle-entries';
+import { OpenQuotas } from './open-quotas';
 import { Opener } from './opener';
 import { Placement } from './placement';
 import { RecordWriter } from './record-writer';
@@ -32,7 +33,8 @@ export function buildAllocator(frame: Frame, log: Log, config: AllocatorConfig, 
   const writer = new RecordWriter(log, names.fragments, config);
   const waits = new VerdictWaits(entries, config.waitsMax);
   const placement = new Placement({ ...config, loadOf: (partition) => entries.load.of(partition) });
-  const opener = new Opener({ config, auth, streamNos, entries, placement, writer, now });
+  const quotas = new OpenQuotas(frame.quotas, entries);
+  const opener = new Opener({ config, quotas, auth, streamNos, entries, placement, writer, now });
   const calls = metrics.counter('allocator_calls_total', 'Calls by outcome: ok, or the code of the refusal.', ['call', 'outcome']);
   const allocator = new Allocator({
     opener, auth, streamNos, writer, waits, verdictMsMax: config.verdictMsMax, now,
@@ -46,6 +48,12 @@ export function buildAllocator(frame: Frame, log: Log, config: AllocatorConfig, 
   metrics.gauge('allocator_streams', 'Streams known to the allocator.', [], (gauge) => gauge.set(entries.size));
   metrics.gauge('allocator_streams_whole', 'Streams kept whole for the list.', [], (gauge) => gauge.set(entries.wholeCount));
   metrics.gauge('allocator_waits', 'Calls that wait for a verdict of the log.', [], (gauge) => gauge.set(waits.waiting));
+  metrics.gauge('quota_open_streams', 'Open streams of keys that have a quota of them.', ['key'], (gauge) => {
+    gauge.reset();
+    for (const { id } of config.apiKeys) {
+      if (frame.quotas.of(id)?.limits.openStreams !== undefined) gauge.set({ key: id }, quotas.openStreams.get(id) ?? 0);
+    }
+  });
   readiness.add('allocator-lifecycle', () => (entries.isReady ? null : 'the lifecycle topic is still being read'));
   drain.add('appends', 'allocator', () => writer.flush());
   drain.add('membership', 'allocator', async () => {

@@ -77,7 +77,8 @@ export const schemas: Node = {
   StreamSummary: shape(summary, ['sessions']),
   AdminStreamPage: shape({ streams: listOf(reference('StreamSummary')), next: orNull(text) }),
   AdminStream: shape({
-    ...summary, partition: whole, openedOffset: whole, claim: whole, foldedOffset: whole, lifecycleOffset: whole,
+    ...summary, openedBy: { ...text, description: 'Id of the API key it counts for; empty for a stream that is older than quotas.' },
+    partition: whole, openedOffset: whole, claim: whole, foldedOffset: whole, lifecycleOffset: whole,
     checkpointOffset: orNull(whole),
     positions: whole, verdicts: listOf(reference('Verdict')), leaseMs: span, ttlMs: span, retentionMs: span, limits: shape(limits),
   }, ['sessions']),

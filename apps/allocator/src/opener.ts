@@ -4,13 +4,14 @@ import type { Auth, StreamNos } from '@rivulet/service';
 import { deriveParts } from './idempotency';
 import type { DerivedParts } from './idempotency';
 import type { LifecycleEntries } from './lifecycle-entries';
+import type { OpenQuotas } from './open-quotas';
 import { OpenOptionsReader } from './open-options';
 import type { Placement } from './placement';
 import type { RecordWriter } from './record-writer';
 import type { AllocatorConfig } from './config';
 
 export interface OpenAsked {
-  /** Who opens: scopes the key. */
+  /** Who opens: scopes the key, and is the API key the stream counts for [APPEND-13]. */
   principal: string;
   /** '' or absent: none. */
   idempotencyKey?: string | undefined;
@@ -24,6 +25,7 @@ interface OpenerParts {
   streamNos: StreamNos;
   entries: LifecycleEntries;
   placement: Placement;
+  quotas: OpenQuotas;
   writer: RecordWriter;
   now: () => number;
 }
@@ -41,16 +43,25 @@ export class Opener {
     this.options = new OpenOptionsReader(parts.config);
   }
 
-  /** @throws StreamError OPTIONS_INVALID, STREAM_GONE, OVERLOADED, LOG_UNAVAILABLE */
+  /** @throws StreamError OPTIONS_INVALID, STREAM_GONE, QUOTA_EXCEEDED, OVERLOADED, LOG_UNAVAILABLE */
   async open(asked: OpenAsked): Promise<OpenedStream> {
-    const facts = this.options.read(asked.options);
+    const facts: OpenFacts = { ...this.options.read(asked.options), openedBy: asked.principal };
     const { streamNo, isKnown } = this.streamNoFor(facts, asked);
     const { partition } = this.parts.streamNos.verify(streamNo);
-    if (!isKnown) {
-      await this.parts.writer.write(streamNo, partition, { kind: 'open', ...facts });
-      this.parts.entries.load.opened(streamNo, partition);
-    }
+    if (!isKnown) await this.write(streamNo, partition, facts);
     return this.opened(streamNo, facts);
+  }
+
+  private async write(streamNo: string, partition: number, facts: OpenFacts): Promise<void> {
+    const { entries, quotas, writer } = this.parts;
+    const giveBack = quotas.admit(facts.openedBy ?? '', streamNo);
+    try {
+      await writer.write(streamNo, partition, { kind: 'open', ...facts });
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
+    entries.load.opened(streamNo, partition);
   }
 
   private streamNoFor(facts: OpenFacts, { principal, idempotencyKey }: OpenAsked): { streamNo: string; isKnown: boolean } {

@@ -48,7 +48,7 @@ export class StreamList {
     if (!stream || !entry) throw new StreamError('STREAM_NOT_FOUND', { streamNo });
     const [claim, foldedOffset] = stream.version;
     return {
-      ...summaryOf(stream), partition, openedOffset: stream.openedOffset, foldedOffset, claim, lifecycleOffset: entry.offset,
+      ...summaryOf(stream), openedBy: stream.open.openedBy ?? '', partition, openedOffset: stream.openedOffset, foldedOffset, claim, lifecycleOffset: entry.offset,
       checkpointOffset: stream.checkpointOffset, positions: stream.positionsCount, verdicts: stream.verdicts,
       leaseMs: stream.open.leaseMs, ttlMs: stream.open.ttlMs, retentionMs: stream.open.retentionMs, limits: stream.open.limits,
     };

@@ -1,5 +1,5 @@
 import { StreamError } from '@rivulet/protocol';
-import type { Auth, Principal, Scope, StreamNos } from '@rivulet/service';
+import type { Auth, Principal, Quotas, Scope, StreamNos } from '@rivulet/service';
 import type { Route } from './append-entry';
 import type { KnownStream, StreamTable } from './stream-table';
 
@@ -31,6 +31,7 @@ export class Admission {
     private readonly auth: Auth,
     private readonly streamNos: StreamNos,
     private readonly table: StreamTable,
+    private readonly quotas: Quotas,
     private readonly options: AdmissionOptions,
   ) {}
 
@@ -80,7 +81,8 @@ export class Admission {
     const epoch = asked ?? known?.epoch ?? 1;
     if (known && epoch < known.epoch) throw new StreamError('STALE_EPOCH', { streamNo, epoch, currentEpoch: known.epoch });
     const rules = known?.rules ?? { merge: claims!.m!, fragmentBytesMax: claims!.lim!.fragmentBytesMax };
-    return { streamNo, partition, epoch, run, rules };
+    const quota = this.quotas.isEmpty ? null : this.quotas.ofWriter(principal, streamNo);
+    return { streamNo, partition, epoch, run, rules, quota };
   }
 
   /** With an API key only the table knows the stream, and it may lag behind an open that was just answered. */

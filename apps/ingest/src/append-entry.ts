@@ -1,4 +1,5 @@
 import type { AbortRecord, EndRecord, Merge } from '@rivulet/protocol';
+import type { KeyQuota } from '@rivulet/service';
 
 /** What has to be known of a stream to take its fragments; from its write token, or from the table. */
 export interface FragmentRules {
@@ -15,6 +16,8 @@ export interface Route {
   /** '' when the producer names none [JUDGE-11]. */
   run: string;
   rules: FragmentRules;
+  /** Whose rates its appends count for; null when they are unlimited [APPEND-13]. */
+  quota: KeyQuota | null;
 }
 
 /** Consecutive fragments of one lane, as they came in one request or one network read. The payloads are owned by the run. */

@@ -68,7 +68,7 @@ test('whatever is packed, every entry is carried once, in order, with its sequen
 
 describe('over a log', () => {
   const route = (streamNo: string, partition = 0): Route =>
-    ({ streamNo, partition, epoch: 1, run: '', rules: { merge: 'text', fragmentBytesMax: 1 << 18 } });
+    ({ streamNo, partition, epoch: 1, run: '', rules: { merge: 'text', fragmentBytesMax: 1 << 18 }, quota: null });
   const run = (text: string, firstSeq = 0) => ({ firstSeq, lane: '', payloads: [Buffer.from(text)], bytes: text.length });
 
   async function start(queueBytesMax = 1 << 20): Promise<{ log: MemoryLog; appender: FragmentAppender }> {

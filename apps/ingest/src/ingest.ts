@@ -34,7 +34,7 @@ export function buildIngest({ frame, log, config, allocator }: IngestParts): Pro
     log, topic: topics.lifecycle, decode: decodeLifecycle, finalStreamsMax: config.finalStreamsMax,
     onUndecodable: (partition, offset, cause) => frame.logger.error({ partition, offset, err: cause }, 'a lifecycle value cannot be read'),
   });
-  const admission = new Admission(frame.auth, frame.streamNos, table, { projectionMsMax: config.projectionMsMax });
+  const admission = new Admission(frame.auth, frame.streamNos, table, frame.quotas, { projectionMsMax: config.projectionMsMax });
   const verdicts = new StreamVerdicts(admission, appender, leases, table, { verdictMsMax: config.verdictMsMax });
   const connections = new Connections();
   const partitions = partitionsInteractive + config.partitionsBulk;

@@ -6,7 +6,7 @@ import type { Route } from './append-entry';
 import { Leases } from './leases';
 
 const route = (streamNo: string, partition: number, epoch = 1): Route =>
-  ({ streamNo, partition, epoch, run: '', rules: { merge: 'text', fragmentBytesMax: 1 } });
+  ({ streamNo, partition, epoch, run: '', rules: { merge: 'text', fragmentBytesMax: 1 }, quota: null });
 
 let log: MemoryLog;
 let leases: Leases;

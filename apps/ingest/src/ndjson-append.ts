@@ -11,6 +11,7 @@ import { NdjsonReader } from './ndjson-reader';
 import type { Line } from './ndjson-reader';
 import { invalid, parseLine, RunPacker, tooLarge } from './parse-append';
 import type { Producing } from './producing';
+import { turn } from './turn';
 
 /** JSON may spell one byte as six (\u0000), and the member names need some more. */
 const LINE_BYTES_PER_BYTE = 6;
@@ -113,6 +114,7 @@ export class NdjsonAppend {
     const { appender, metrics } = this.parts;
     const { partition, streamNo } = this.route;
     for (const run of this.packer.take()) {
+      if (this.route.quota) await this.turn(this.route.quota.reserveAppend(run.bytes, run.payloads.length));
       // [APPEND-5] Not read instead of refused: while this waits nothing more is taken from the socket.
       if (!appender.hasRoom(partition, run.bytes)) await this.body.unlessStopped(() => appender.room(partition, run.bytes));
       if (this.inFlight.isFull) await this.inFlight.room();
@@ -125,6 +127,10 @@ export class NdjsonAppend {
         this.acks.add(run);
       });
     }
+  }
+
+  private async turn(waitMs: number): Promise<void> {
+    if (waitMs > 0) await this.body.unlessStopped(() => turn(waitMs, () => this.lifeline.prove(), () => this.body.stopped !== null));
   }
 
   private async fail(error: unknown): Promise<void> {

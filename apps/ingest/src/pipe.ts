@@ -11,6 +11,7 @@ import type { LineResponse } from './line-response';
 import { PipeCutter } from './pipe-cutter';
 import type { PipeOptions } from './pipe-options';
 import type { Producing } from './producing';
+import { turn } from './turn';
 
 /** Code of the abort record when the input did not come to its end. */
 export const PIPE_ABORTED = 'PIPE_ABORTED';
@@ -123,11 +124,16 @@ export class Pipe {
       this.digest.update(payload);
       this.sequence += 1;
       const run = { firstSeq: this.sequence, lane: '', payloads: [payload], bytes: payload.length };
+      if (this.route.quota) await this.turn(this.route.quota.reserveAppend(run.bytes, 1));
       if (!appender.hasRoom(partition, run.bytes)) await this.body.unlessStopped(() => appender.room(partition, run.bytes));
       await this.inFlight.room();
       const appended = this.untilDurable(() => appender.append(this.route, run));
       this.inFlight.add(run.bytes, appended, () => this.parts.metrics.acknowledged(run));
     }
+  }
+
+  private async turn(waitMs: number): Promise<void> {
+    if (waitMs > 0) await this.body.unlessStopped(() => turn(waitMs, () => this.response.keepAlive(), () => this.body.stopped !== null));
   }
 
   /** curl cannot resend, so the pipe does while Kafka is away; meanwhile it does not read. */

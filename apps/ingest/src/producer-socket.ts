@@ -1,7 +1,7 @@
 import type { WebSocket } from 'ws';
 import { problemOf, StreamError } from '@rivulet/protocol';
 import type { AppendAck, ProduceReply } from '@rivulet/protocol';
-import type { Principal } from '@rivulet/service';
+import type { KeyQuota, Principal } from '@rivulet/service';
 import { refusalOf } from './admission';
 import type { Admitted } from './admission';
 import type { FragmentRun, Route } from './append-entry';
@@ -11,6 +11,7 @@ import { parseJsonAppend } from './parse-append';
 import { parseProduceFrame } from './produce-frame';
 import type { AppendFrame, ControlFrame } from './produce-frame';
 import type { Producing } from './producing';
+import { turn } from './turn';
 
 /** A stream this socket writes to. */
 interface SocketStream {
@@ -105,17 +106,36 @@ export class ProducerSocket {
   private append(frame: AppendFrame): void {
     const stream = this.streams.get(frame.streamNo);
     // The usual frame: its stream is known here, so nothing has to be awaited.
-    if (stream && isSameWriter(stream.route, frame)) this.appendTo(stream, frame);
-    else this.whileBusy(this.join(frame).then((joined) => this.appendTo(joined, frame)), frame.streamNo);
+    if (stream && isSameWriter(stream.route, frame)) {
+      const held = this.appendTo(stream, frame);
+      if (held) this.whileBusy(held, frame.streamNo);
+    } else this.whileBusy(this.join(frame).then((joined) => this.appendTo(joined, frame)), frame.streamNo);
   }
 
-  private appendTo(stream: SocketStream, frame: AppendFrame): void {
+  /** @returns what the next frame has to wait for, when it has to */
+  private appendTo(stream: SocketStream, frame: AppendFrame): Promise<void> | undefined {
     let runs: FragmentRun[];
     try {
       runs = parseJsonAppend(frame, stream.route.rules);
     } catch (error) {
-      return this.problem(error, frame.streamNo);
+      this.problem(error, frame.streamNo);
+      return undefined;
     }
+    const waitMs = stream.route.quota ? reserve(stream.route.quota, runs) : 0;
+    if (waitMs > 0) return this.appendInTurn(stream, runs, waitMs);
+    this.appendRuns(stream, runs);
+    return undefined;
+  }
+
+  /** [APPEND-13] Over its quota the socket is not read until it is its turn. */
+  private async appendInTurn(stream: SocketStream, runs: FragmentRun[], waitMs: number): Promise<void> {
+    const { streamNo } = stream.route;
+    await turn(waitMs, () => this.prove(), () => this.ws.readyState !== this.ws.OPEN);
+    // Left meanwhile: it was told why, and this would only be refused by the log.
+    if (this.ws.readyState === this.ws.OPEN && this.streams.get(streamNo) === stream) this.appendRuns(stream, runs);
+  }
+
+  private appendRuns(stream: SocketStream, runs: FragmentRun[]): void {
     const firstSeq = runs[0]!.firstSeq;
     if (stream.failedSeq > 0 && firstSeq > stream.failedSeq) return;
     stream.failedSeq = 0;
@@ -340,6 +360,12 @@ export class ProducerSocket {
     this.backlog.length = 0;
     this.forget();
   }
+}
+
+function reserve(quota: KeyQuota, runs: readonly FragmentRun[]): number {
+  let waitMs = 0;
+  for (const run of runs) waitMs = Math.max(waitMs, quota.reserveAppend(run.bytes, run.payloads.length));
+  return waitMs;
 }
 
 function isSameWriter(route: Route, frame: AppendFrame): boolean {

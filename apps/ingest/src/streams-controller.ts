@@ -3,6 +3,7 @@ import { Controller, Inject, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { HEADERS, StreamError } from '@rivulet/protocol';
 import type { OpenOptions, VerdictReply } from '@rivulet/protocol';
+import type { KeyQuota } from '@rivulet/service';
 import type { WriterHeaders } from './admission';
 import type { FragmentRun, Route } from './append-entry';
 import { BodyReader, ClientGone, linger } from './body-reader';
@@ -112,6 +113,7 @@ export class StreamsController {
     const startedAt = performance.now();
     const [first] = runs;
     if (!first) throw invalid('fragments', 'is empty');
+    if (route.quota) admit(route.quota, runs);
     // The usual body is one run: no list of promises for it.
     if (runs.length === 1) await appender.append(route, first);
     else await Promise.all(runs.map((run) => appender.append(route, run)));
@@ -119,6 +121,17 @@ export class StreamsController {
     metrics.took(startedAt);
     answer(reply, 200, ackOfAll(first, runs));
   }
+}
+
+/** [APPEND-13] All of it or nothing: a body that is over its quota is refused before any of it is written. */
+function admit(quota: KeyQuota, runs: readonly FragmentRun[]): void {
+  let bytes = 0;
+  let fragments = 0;
+  for (const run of runs) {
+    bytes += run.bytes;
+    fragments += run.payloads.length;
+  }
+  quota.admitAppend(bytes, fragments);
 }
 
 /** Runs of one body are consecutive, so its acknowledgement is one [APPEND-2]. */

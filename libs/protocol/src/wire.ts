@@ -74,6 +74,8 @@ export interface StreamSummary {
 export interface AdminStreamPage { streams: StreamSummary[]; next: string | null }
 /** GET /v1/admin/streams/:no: what an operator needs to find the stream in the log. Offsets are of the topic `fragments` unless said. */
 export interface AdminStream extends StreamSummary {
+  /** Id of the API key it counts for; '' for a stream that is older than quotas [APPEND-13]. */
+  openedBy: string;
   partition: number;
   openedOffset: number;
   /** Of the owner's claim, and how far its fold was when it published this. */

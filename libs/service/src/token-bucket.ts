@@ -1,5 +1,7 @@
 /** Everyone starts with, and can save up, what a second gives. */
 const BURST_SECONDS = 1;
+/** A whole token, less what sums of fractions lose: who comes back exactly when told is not sent away again. */
+const WHOLE = 1 - 1e-6;
 
 /**
  * A rate, measured by a bucket that fills at it. It may go below empty: a call that is larger than a second's worth is taken when its turn
@@ -19,7 +21,7 @@ export class TokenBucket {
   /** For those who can be refused. @returns 0 when there is something to spend, else ms until there is */
   lackMs(): number {
     this.fill();
-    return this.tokens >= 1 ? 0 : Math.ceil(((1 - this.tokens) / this.perSecond) * 1_000);
+    return this.tokens >= WHOLE ? 0 : Math.ceil(((1 - this.tokens) / this.perSecond) * 1_000);
   }
 
   spend(count: number): void {
