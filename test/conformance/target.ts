@@ -1,4 +1,4 @@
-import { startStandalone } from '@rivulet/standalone';
+import { startRivulet } from '@rivulet/standalone';
 
 /** What the suite is run against: an installation anywhere (RIVULET_URL and RIVULET_KEY), or one of its own on the memory log. */
 export interface Target {
@@ -11,7 +11,7 @@ export interface Target {
 export async function findTarget(): Promise<Target> {
   const url = process.env['RIVULET_URL'];
   const apiKey = process.env['RIVULET_KEY'];
-  if (url === undefined) return startStandalone({ env: { RIVULET_LOG_LEVEL: 'error' } });
+  if (url === undefined) return startRivulet({ env: { RIVULET_LOG_LEVEL: 'error' } });
   if (apiKey === undefined) throw new Error('RIVULET_URL names an installation: RIVULET_KEY must hold an API key of it (role operator).');
   return { url: url.replace(/\/+$/, ''), apiKey, stop: async () => undefined };
 }

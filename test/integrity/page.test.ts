@@ -1,5 +1,5 @@
-import { startStandalone } from '@rivulet/standalone';
-import type { Standalone } from '@rivulet/standalone';
+import { startRivulet } from '@rivulet/standalone';
+import type { RunningRivulet } from '@rivulet/standalone';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { NO_BROWSER, findBrowser, startBrowser } from '../support/browser';
 import { eventually } from '../support/eventually';
@@ -15,13 +15,13 @@ if (path === null) {
 } else describe('the page', () => suite(path));
 
 function suite(executablePath: string): void {
-  let system: Standalone;
+  let system: RunningRivulet;
   let browser: Browser;
   /** What a page must not do: errors, violations of its content security policy, calls to elsewhere. */
   let faults: string[];
 
   beforeAll(async () => {
-    [system, browser] = await Promise.all([startStandalone({ env: { RIVULET_LOG_LEVEL: 'error' } }), startBrowser(executablePath)]);
+    [system, browser] = await Promise.all([startRivulet({ env: { RIVULET_LOG_LEVEL: 'error' } }), startBrowser(executablePath)]);
   });
   afterAll(async () => {
     await browser.close();

@@ -1,7 +1,7 @@
-import type { Standalone } from './standalone';
+import type { RunningRivulet } from './start-rivulet';
 
 /** What a user of the memory log has to know before anything else. */
-export function banner({ url, apiKey }: Pick<Standalone, 'url' | 'apiKey'>): string {
+export function banner({ url, apiKey }: Pick<RunningRivulet, 'url' | 'apiKey'>): string {
   return `
   ┌──────────────────────────────────────────────────────────────────────────────┐
   │  Rivulet on the memory log: NOTHING IS DURABLE. All streams are gone when    │

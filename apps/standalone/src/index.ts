@@ -1,4 +1,4 @@
-export { startStandalone } from './standalone';
-export type { Standalone, StandaloneOptions } from './standalone';
+export { startRivulet } from './start-rivulet';
+export type { RivuletFaults, RunningRivulet, StartOptions } from './start-rivulet';
 export { banner } from './banner';
 export { standaloneProcessRows, standaloneRows, STANDALONE_PREFIX } from './config';

@@ -1,16 +1,16 @@
 import { ConfigError } from '@rivulet/service';
 import { banner } from './banner';
-import { startStandalone } from './standalone';
+import { startRivulet } from './start-rivulet';
 
 async function main(): Promise<void> {
   const env = { RIVULET_STANDALONE_PORT: '7100', RIVULET_LOG_LEVEL: 'warn', ...process.env };
-  const standalone = await startStandalone({ env });
-  process.stdout.write(banner(standalone));
+  const rivulet = await startRivulet({ env });
+  process.stdout.write(banner(rivulet));
   let isStopping = false;
   const stop = (): void => {
     if (isStopping) process.exit(130);
     isStopping = true;
-    void standalone.stop().then(() => process.exit(0));
+    void rivulet.stop().then(() => process.exit(0));
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);

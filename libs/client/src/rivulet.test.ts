@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import net from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { startStandalone } from '@rivulet/standalone';
-import type { Standalone } from '@rivulet/standalone';
+import { startRivulet } from '@rivulet/standalone';
+import type { RunningRivulet } from '@rivulet/standalone';
 import type { ReaderEvent } from '@rivulet/protocol';
 import { rivulet } from './rivulet';
 import type { Rivulet } from './rivulet';
 
-let system: Standalone;
+let system: RunningRivulet;
 let client: Rivulet;
 beforeAll(async () => {
-  system = await startStandalone({ env: { RIVULET_LOG_LEVEL: 'error' } });
+  system = await startRivulet({ env: { RIVULET_LOG_LEVEL: 'error' } });
   client = rivulet({ url: system.url, token: system.apiKey });
 });
 afterAll(() => system.stop());

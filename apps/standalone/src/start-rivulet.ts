@@ -8,64 +8,102 @@ import { AllocatorModule, buildAllocator } from '@rivulet/allocator';
 import { buildFanout, FanoutModule } from '@rivulet/fanout';
 import type { Fanout } from '@rivulet/fanout';
 import { IngestModule } from '@rivulet/ingest';
+import type { MemoryLog } from '@rivulet/log';
 import { buildFrame, createApp, openLog } from '@rivulet/service';
 import type { AllocatorPort, Frame } from '@rivulet/service';
 import { developmentKey, readStandaloneConfigs } from './config';
 import type { StandaloneConfigs } from './config';
 
-export interface StandaloneOptions {
+export interface StartOptions {
   /** 0 or absent: any free one. */
   port?: number;
   host?: string;
   /** Settings by their environment names, e.g. RIVULET_ALLOCATOR_LEASE_MS; the environment of the process is not read. */
   env?: NodeJS.ProcessEnv;
+  /** Where log lines (JSON) go. Without it nothing is logged, unless env has a RIVULET_LOG_LEVEL: then to stdout. */
+  log?: { write(line: string): void };
 }
 
-export interface Standalone {
-  /** The one origin: https://…/v1/streams, /v1/watch, /v1/admin and the page at /. */
+/** Trouble to switch on, for tests of what a program does then. */
+export interface RivuletFaults {
+  /** As if Kafka did not answer: appends fail LOG_UNAVAILABLE after their deadline, sessions stand still, /readyz says so. */
+  kafkaAway: boolean;
+}
+
+export interface RunningRivulet extends AsyncDisposable {
+  /** The one origin: /v1/streams, /v1/watch, /v1/admin, and the page at /. */
   url: string;
   /** A key that may do everything. */
   apiKey: string;
-  /** Drains and stops; what was in the log is gone. */
+  readonly faults: RivuletFaults;
+  /** Drains and stops; what was in the log is gone. May be called again, and by `await using`. */
   stop(): Promise<void>;
 }
 
 const READY_MS_MAX = 10_000;
 const READY_POLL_MS = 5;
+/** Ports tried when any free one will do. */
+const PORT_TRIES_MAX = 5;
 
 @Module({})
 class StandaloneModule {}
 
 /**
  * All of Rivulet in this process, on the memory log: for first looks and for tests of what is built on it. It is the real thing except for
- * the log: the same judge, owners and protocols. Nothing survives the process.
+ * the log: the same judge, owners and protocols. Nothing survives the process. Any number of them run side by side.
+ * @throws ConfigError naming every problem of `env`
  */
-export async function startStandalone(options: StandaloneOptions = {}): Promise<Standalone> {
+export async function startRivulet(options: StartOptions = {}): Promise<RunningRivulet> {
   const host = options.host ?? options.env?.['RIVULET_HOST'] ?? '127.0.0.1';
-  const port = options.port || Number(options.env?.['RIVULET_STANDALONE_PORT'] ?? 0) || await freePort(host);
+  const given = options.port || Number(options.env?.['RIVULET_STANDALONE_PORT'] ?? 0);
+  if (given > 0) return startOn(host, given, options);
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await startOn(host, await freePort(host), options);
+    } catch (error) {
+      // Somebody else took it meanwhile.
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || tries === PORT_TRIES_MAX) throw error;
+    }
+  }
+}
+
+async function startOn(host: string, port: number, options: StartOptions): Promise<RunningRivulet> {
   const { apiKey, row } = developmentKey();
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const keys = options.env?.['RIVULET_API_KEYS'];
   const configs = readStandaloneConfigs({
     RIVULET_PUBLIC_URL: url,
+    RIVULET_LOG_LEVEL: options.log ? 'info' : 'silent',
     ...options.env,
     RIVULET_LOG: 'memory',
     RIVULET_HOST: host,
     RIVULET_FANOUT_ADDRESS: url,
     RIVULET_API_KEYS: keys ? `${keys},${row}` : row,
   });
-  const frame = buildFrame('standalone', configs.own);
-  try {
-    await start(frame, configs, host, port);
-  } catch (error) {
+  const frame = buildFrame('standalone', configs.own, options.log);
+  const log = (await openLog(configs.own, frame)) as MemoryLog;
+  const stop = async (): Promise<void> => {
+    // A log that does not answer cannot be drained.
+    log.faults.isAway = false;
     await frame.drain.run();
+  };
+  try {
+    await start(frame, log, configs, host, port);
+  } catch (error) {
+    await stop();
     throw error;
   }
-  return { url, apiKey, stop: async () => void await frame.drain.run() };
+  return { url, apiKey, stop, faults: faultsOf(log), [Symbol.asyncDispose]: stop };
 }
 
-async function start(frame: Frame, configs: StandaloneConfigs, host: string, port: number): Promise<void> {
-  const log = await openLog(configs.own, frame);
+function faultsOf({ faults }: MemoryLog): RivuletFaults {
+  return {
+    get kafkaAway() { return faults.isAway; },
+    set kafkaAway(isAway) { faults.isAway = isAway; },
+  };
+}
+
+async function start(frame: Frame, log: MemoryLog, configs: StandaloneConfigs, host: string, port: number): Promise<void> {
   const built = buildAllocator(frame, log, configs.allocator);
   // In other processes these calls are gRPC; here ingest and fanout have the allocator itself.
   const allocator: AllocatorPort = {
