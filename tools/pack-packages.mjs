@@ -1,6 +1,6 @@
-// `node tools/pack-packages.mjs [--keep]`, after `npm run build`: what a user of the published packages gets. Packs every workspace, installs
-// the tarballs into an empty folder (the other dependencies come from the registry), and runs the example of apps/standalone/README.md there.
-// Needs a registry, so it is a tool and not a test; the test of that example runs it against the workspaces.
+// `node tools/pack-packages.mjs [--keep]`, after `npm run build`: what a user of the published packages gets. Packs every workspace,
+// installs the tarballs into an empty folder (the other dependencies come from the registry), and runs the example of
+// apps/standalone/README.md there. Needs a registry, so it is a tool and not a test; a test runs that example against the workspaces.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,8 +1,8 @@
 import type { Entry } from './lifecycle-entries';
 
 /**
- * Open streams per API key, for quotas [APPEND-13]: what the lifecycle topic shows, whoever opened it, plus what this instance has opened and
- * the topic does not show yet, so that a burst here cannot slip past the limit. Opens of other instances count once they are shown.
+ * Open streams per API key, for quotas [APPEND-13]: what the lifecycle topic shows, whoever opened it, plus what this instance has opened
+ * and the topic does not show yet, so that a burst here cannot slip past the limit. Opens of other instances count once they are shown.
  * Memory: an entry for each open stream; what is not shown yet is bounded by the quota itself.
  */
 export class OpenCounts {

@@ -9,13 +9,36 @@ test('waits double up to a bound, half of each random', () => {
   const most = new Backoff({ firstMs: 100, mostMs: 1000 }, () => 1);
   expect([1, 2, 3, 4, 5, 6].map(() => least.next())).toEqual([50, 100, 200, 400, 500, 500]);
   expect([1, 2, 3, 4, 5, 6].map(() => most.next())).toEqual([100, 200, 400, 800, 1000, 1000]);
-  most.reset();
-  expect(most.next()).toBe(100);
 });
 
 test('[APPEND-5] Retry-After is the least that is waited, with jitter on top', () => {
+  expect(new Backoff({ firstMs: 100, mostMs: 1000 }, () => 0).next(2000)).toBe(2000);
+  expect(new Backoff({ firstMs: 100, mostMs: 1000 }, () => 1).next(2000)).toBe(3000);
+});
+
+test('a connection that lived resets the waits, one that was dropped at once does not', () => {
   const backoff = new Backoff({ firstMs: 100, mostMs: 1000 }, () => 1);
-  expect(backoff.next(2000)).toBe(2050);
+  const waits = [5, 10, 999, 1000, 0].map((livedMs) => {
+    backoff.disconnected(livedMs);
+    return backoff.next();
+  });
+  expect(waits).toEqual([100, 200, 400, 100, 200]);
+});
+
+test('[APPEND-13] a quota that refills is waited for, one that only the caller can free is not', async () => {
+  let calls = 0;
+  const refill = async (): Promise<string> => {
+    calls += 1;
+    if (calls === 1) throw new StreamError('QUOTA_EXCEEDED', { quota: 'opensPerSecond', retryAfterMs: 1 });
+    return 'opened';
+  };
+  await expect(resend(refill, { giveUpMs: 10_000, backoff: QUICK })).resolves.toBe('opened');
+  const full = async (): Promise<string> => {
+    calls += 1;
+    throw new StreamError('QUOTA_EXCEEDED', { quota: 'openStreams' });
+  };
+  await expect(resend(full, { giveUpMs: 10_000, backoff: QUICK })).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
+  expect(calls).toBe(3);
 });
 
 test('Retry-After is read as seconds or as a date', () => {

@@ -6,7 +6,7 @@ export interface BackoffOptions {
 }
 export const BACKOFF: BackoffOptions = { firstMs: 100, mostMs: 2_000 };
 
-/** Waits that double, half of each random so that clients cut off together do not come back together. */
+/** Waits that double up to a bound, half of each random so that clients cut off together do not come back together. */
 export class Backoff {
   private failures = 0;
 
@@ -20,12 +20,17 @@ export class Backoff {
     const cap = Math.min(this.options.mostMs, this.options.firstMs * 2 ** this.failures);
     this.failures = Math.min(this.failures + 1, 30);
     const jittered = cap / 2 + (this.random() * cap) / 2;
-    // Jitter on top of Retry-After too: it is the same for everybody who was refused.
-    return Math.round(atLeastMs > 0 ? atLeastMs + jittered / 2 : jittered);
+    // Jitter on top of Retry-After too, and as wide as it is long: it is the same for everybody who was refused.
+    return Math.round(atLeastMs > 0 ? atLeastMs + (this.random() * Math.max(cap, atLeastMs)) / 2 : jittered);
   }
 
-  reset(): void {
-    this.failures = 0;
+  /**
+   * What was connected has broken off. Only one that lived longer than the longest wait starts anew: a service that takes everybody and
+   * drops them again, with an event or without, is in trouble, and coming back at once would keep it there.
+   * @param livedMs since its first event
+   */
+  disconnected(livedMs: number): void {
+    if (livedMs >= this.options.mostMs) this.failures = 0;
   }
 }
 

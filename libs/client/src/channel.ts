@@ -31,11 +31,12 @@ export async function* watchChannel(
   const backoff = new Backoff();
   for (;;) {
     let waitMs = 0;
+    let firstEventAt: number | null = null;
     for (const progress of streams.values()) progress.restart();
     try {
       for await (const { type, id, body } of sseEvents(endpoint, source, () => undefined)) {
         const event = { ...body, type, ...(id === '' ? {} : { cursor: id }) } as ChannelEvent;
-        backoff.reset();
+        firstEventAt ??= performance.now();
         if (event.type === 'problem') yield event;
         else yield* progressOf(streams, event.streamNo).take(event);
       }
@@ -43,6 +44,7 @@ export async function* watchChannel(
       if (signal?.aborted || !isTransient(error)) throw error;
       waitMs = retryAfterOf(error);
     }
+    if (firstEventAt !== null) backoff.disconnected(performance.now() - firstEventAt);
     await pause(backoff.next(waitMs), signal);
   }
 }

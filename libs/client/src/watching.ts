@@ -42,13 +42,12 @@ export class Watching implements AsyncIterable<ReaderEvent> {
     let cursor = this.options.from;
     for (let isDone = false; !isDone; ) {
       let waitMs = 0;
+      let firstEventAt: number | null = null;
       try {
         for await (const event of this.connect(cursor, () => (isDone = true))) {
+          firstEventAt ??= performance.now();
           await check.accept(event);
-          if ('cursor' in event) {
-            cursor = event.cursor;
-            backoff.reset();
-          }
+          if ('cursor' in event) cursor = event.cursor;
           yield event;
           if (event.type === 'final') return;
         }
@@ -56,6 +55,7 @@ export class Watching implements AsyncIterable<ReaderEvent> {
         if (signal?.aborted || !isTransient(error)) throw error;
         waitMs = retryAfterOf(error);
       }
+      if (firstEventAt !== null) backoff.disconnected(performance.now() - firstEventAt);
       if (!isDone) await pause(backoff.next(waitMs), signal);
     }
   }

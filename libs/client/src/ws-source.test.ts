@@ -1,3 +1,4 @@
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
@@ -55,6 +56,18 @@ test('a problem keeps its code, a close code stands for one, any other close is 
   server.close();
   const cut = await peer((socket) => socket.terminate());
   await expect(collect(cut)).rejects.toMatchObject({ code: 'NOT_READY' });
+});
+
+test('[WATCH-10] a restart says in its close reason when to come back, a refused handshake in Retry-After', async () => {
+  const restarting = await peer((socket) => socket.close(1012, 'retryAfterMs=1234'));
+  await expect(collect(restarting)).rejects.toMatchObject({ code: 'NOT_READY', details: { retryAfterMs: 1234 } });
+  server.close();
+  const other = await peer((socket) => socket.close(1012, 'going away'));
+  await expect(collect(other)).rejects.toMatchObject({ code: 'NOT_READY', details: { detail: 'The socket closed (1012).' } });
+  const refusing = createServer().on('upgrade', (_request, socket) => socket.end('HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n'));
+  await new Promise<void>((resolve) => refusing.listen(0, '127.0.0.1', resolve));
+  await expect(collect(`http://127.0.0.1:${(refusing.address() as AddressInfo).port}`)).rejects.toMatchObject({ code: 'NOT_READY', details: { retryAfterMs: 7_000 } });
+  refusing.close();
 });
 
 test('a socket on which not even a ping comes is given up', async () => {

@@ -59,7 +59,7 @@ export async function* wsEvents(source: WsRequest, isDone: () => void = () => un
   source.signal?.addEventListener('abort', stop, { once: true });
   socket.onopen = () => send({ type: 'auth', token: source.token });
   socket.onmessage = (event) => inbox.add(JSON.parse(String(event.data)) as WatchReply);
-  socket.onclose = ({ code }) => inbox.close(closeError(code));
+  socket.onclose = ({ code, reason }) => inbox.close(closeError(code, reason));
   socket.onerror = () => inbox.close(new StreamError('NOT_READY', { detail: `No WebSocket from ${source.url}.` }));
   /** Fragments consumed since the last ack. */
   let taken = 0;
@@ -97,7 +97,12 @@ function isFinished({ subscribe: { from } }: WsRequest, { status, epoch }: Strea
   return cursor.isFinal && cursor.epoch === epoch;
 }
 
-/** @param code close code: 4000 + HTTP status when the service closed for a reason of ours */
-function closeError(code: number): StreamError {
-  return code >= 4400 && code < 4600 ? problemToError(null, code - 4000) : new StreamError('NOT_READY', { detail: `The socket closed (${code}).` });
+/**
+ * @param code close code: 4000 + HTTP status when the service closed for a reason of ours, 1012 when it restarts
+ * @param reason `retryAfterMs=…`: when to come back, different for each session so that they do not come back together
+ */
+function closeError(code: number, reason: string): StreamError {
+  const retryAfterMs = Number(/^retryAfterMs=(\d{1,9})$/.exec(reason)?.[1] ?? 0);
+  if (code >= 4400 && code < 4600) return problemToError(null, code - 4000, retryAfterMs);
+  return new StreamError('NOT_READY', { detail: `The socket closed (${code}).`, ...(retryAfterMs > 0 ? { retryAfterMs } : {}) });
 }

@@ -13,7 +13,8 @@ export interface QuotaLimits {
 export type QuotaName = keyof QuotaLimits;
 
 const RANGES: Readonly<Record<QuotaName, readonly [least: number, most: number]>> = {
-  openStreams: [0, 10_000_000], opensPerSecond: [1, 1_000_000], bytesPerSecond: [1, 1_000_000_000_000], fragmentsPerSecond: [1, 1_000_000_000],
+  openStreams: [0, 10_000_000], opensPerSecond: [1, 1_000_000],
+  bytesPerSecond: [1, 1_000_000_000_000], fragmentsPerSecond: [1, 1_000_000_000],
 };
 const NAMES = Object.keys(RANGES) as QuotaName[];
 const SHAPE = 'an entry is keyId:quota=number,… or keyId:unlimited, entries are separated by ;';

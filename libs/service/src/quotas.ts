@@ -20,8 +20,11 @@ export class KeyQuota {
   private readonly bytes: TokenBucket | null;
   private readonly fragments: TokenBucket | null;
 
-  constructor(private readonly key: string, readonly limits: QuotaLimits, private readonly told: QuotaTold, now: () => number) {
-    const bucket = (perSecond: number | undefined): TokenBucket | null => (perSecond === undefined ? null : new TokenBucket(perSecond, now));
+  /** @param key '' for one stream whose key is not known */
+  constructor(
+    private readonly key: string, readonly limits: QuotaLimits, private readonly told: QuotaTold, now: () => number,
+  ) {
+    const bucket = (perSecond?: number): TokenBucket | null => (perSecond === undefined ? null : new TokenBucket(perSecond, now));
     this.opens = bucket(limits.opensPerSecond);
     this.bytes = bucket(limits.bytesPerSecond);
     this.fragments = bucket(limits.fragmentsPerSecond);
