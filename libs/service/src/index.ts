@@ -12,7 +12,6 @@ export { channelPartition, partitionsOfClass, STREAM_CLASSES } from './channel-p
 export type { ClassSizes } from './channel-partition';
 export { Quotas } from './quotas';
 export type { KeyQuota } from './quotas';
-export { QuotaTable, parseQuotas } from './quota-row';
 export { StreamNos } from './stream-nos';
 export type { VerifiedStreamNo } from './stream-nos';
 export { Readiness } from './readiness';

@@ -1,0 +1,187 @@
+'use strict';
+// A reconnect storm on a running system: many sessions drop at once and come back, first because their network went, then because fanout was
+// killed and started again, while producers go on. For test/integrity/storm.test.ts, which judges it, and bench/storm.mjs, which measures it.
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const { StormSession } = require('./storm-session.cjs');
+
+const BACK_MS_MAX = 40_000;
+const RESIDENT_MS = 100;
+const TEXT = 'x'.repeat(80);
+
+const elapse = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** @param {number} pid @returns {number} resident bytes; 0 when it is gone */
+function residentBytes(pid) {
+  try {
+    if (process.platform !== 'linux') return Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)], { encoding: 'utf8' })) * 1024;
+    return Number(/VmRSS:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** One producer: a fragment per period, each awaited; what is not acknowledged at the first try is a failure. */
+class StormProducer {
+  /** @type {{ at: number, ms: number }[]} */
+  latencies = [];
+  /** @type {string[]} */
+  failures = [];
+  sequence = 0;
+  #isStopping = false;
+
+  /** @param {string} url of ingest @param {Opened} stream */
+  constructor(url, stream) {
+    this.url = url;
+    this.stream = stream;
+  }
+
+  /** @param {string} verb @param {object} body */
+  async #post(verb, body) {
+    const response = await fetch(`${this.url}/v1/streams/${this.stream.streamNo}/${verb}`, {
+      method: 'POST', headers: { authorization: `Bearer ${this.stream.writeToken}`, 'content-type': 'application/json' }, body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    if (!response.ok) this.failures.push(`${verb} ${this.sequence}: ${response.status} ${text}`);
+  }
+
+  /** @param {number} perSecond @param {number} phase 0 to 1 */
+  async run(perSecond, phase) {
+    const periodMs = 1000 / perSecond;
+    for (let due = performance.now() + phase * periodMs; !this.#isStopping; due += periodMs) {
+      await elapse(Math.max(0, due - performance.now()));
+      const at = performance.now();
+      this.sequence += 1;
+      await this.#post('fragments', { seq: this.sequence, data: `${this.sequence} ${TEXT}\n` });
+      this.latencies.push({ at, ms: performance.now() - at });
+    }
+    await this.#post('end', { lastSeq: this.sequence });
+  }
+
+  stop() {
+    this.#isStopping = true;
+  }
+}
+
+/** @param {any} system @returns {Promise<Opened>} */
+async function openStream(system) {
+  const response = await fetch(`${system.urls.ingest}/v1/streams`, {
+    method: 'POST', headers: { authorization: `Bearer ${system.apiKey}`, 'content-type': 'application/json' }, body: '{}',
+  });
+  if (response.status !== 201) throw new Error(`open: ${response.status} ${await response.text()}`);
+  return /** @type {Promise<Opened>} */ (response.json());
+}
+
+/** @param {() => boolean} isTrue @param {() => string} what */
+async function until(isTrue, what) {
+  const deadline = performance.now() + BACK_MS_MAX;
+  while (!isTrue()) {
+    if (performance.now() > deadline) throw new Error(`after ${BACK_MS_MAX} ms: ${what()}`);
+    await elapse(20);
+  }
+}
+
+/** @param {number[]} values */
+function quantiles(values) {
+  const sorted = Float64Array.from(values).sort();
+  const at = (/** @type {number} */ q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? NaN;
+  return { p50: at(0.5), p99: at(0.99), max: at(1), count: sorted.length };
+}
+
+/**
+ * What one phase did: until each session had content again, the producers' time per append, the most memory fanout had.
+ * @typedef {{ backMs: Quantiles, appendMs: Quantiles, residentBytesMax: number }} Phase
+ * @typedef {ReturnType<typeof quantiles>} Quantiles
+ */
+
+class StormRun {
+  /** @type {StormSession[]} */
+  sessions = [];
+  /** @type {StormProducer[]} */
+  producers = [];
+  #residentBytesMax = 0;
+  /** @type {NodeJS.Timeout | undefined} */
+  #sampler;
+
+  /** @param {any} system */
+  constructor(system) {
+    this.system = system;
+  }
+
+  /** @param {{ streamCount: number, sessionCount: number, perSecond: number }} load */
+  async begin({ streamCount, sessionCount, perSecond }) {
+    const streams = await Promise.all(Array.from({ length: streamCount }, () => openStream(this.system)));
+    this.producers = streams.map((stream) => new StormProducer(this.system.urls.ingest, stream));
+    this.running = Promise.all(this.producers.map((producer, index) => producer.run(perSecond, index / streamCount)));
+    this.running.catch(() => undefined); // end() awaits it; nobody else must crash on it
+    for (let n = 0; n < sessionCount; n += 1) {
+      const session = new StormSession(this.system.urls.fanout, /** @type {Opened} */ (streams[n % streamCount]));
+      session.connect();
+      this.sessions.push(session);
+      if (n % 100 === 99) await this.#untilContent(0);
+    }
+    this.#sampler = setInterval(() => {
+      this.#residentBytesMax = Math.max(this.#residentBytesMax, residentBytes(this.system.pid('fanout')));
+    }, RESIDENT_MS);
+  }
+
+  /** @param {number} ms @returns {Promise<Phase>} */
+  calm(ms) {
+    return this.#measure(() => elapse(ms));
+  }
+
+  /** Every connection is reset at once; fanout lives. @returns {Promise<Phase>} */
+  drop() {
+    return this.#measure(async (start) => {
+      for (const session of this.sessions) session.drop();
+      await this.#untilContent(start);
+    });
+  }
+
+  /** @returns {Promise<Phase>} */
+  killFanout() {
+    return this.#measure(async (start) => {
+      await this.system.kill('fanout', 'SIGKILL');
+      await this.system.restart('fanout');
+      await this.#untilContent(start);
+    });
+  }
+
+  /** Ends the streams and waits until every session has its final event. @returns {Promise<string[]>} everything that went wrong */
+  async end() {
+    for (const producer of this.producers) producer.stop();
+    await this.running;
+    await until(() => this.sessions.every((session) => session.isFinal),
+      () => `${this.sessions.filter((session) => !session.isFinal).length} sessions without a final event`);
+    this.close();
+    return [...this.sessions.flatMap(({ faults }) => faults), ...this.producers.flatMap(({ failures }) => failures)];
+  }
+
+  close() {
+    clearInterval(this.#sampler);
+    for (const producer of this.producers) producer.stop();
+    for (const session of this.sessions) session.close();
+  }
+
+  /** @param {(start: number) => Promise<unknown>} work @returns {Promise<Phase>} */
+  async #measure(work) {
+    this.#residentBytesMax = 0;
+    const start = performance.now();
+    await work(start);
+    const end = performance.now();
+    const appends = this.producers.flatMap(({ latencies }) => latencies.filter(({ at }) => at >= start && at <= end));
+    return {
+      backMs: quantiles(this.sessions.map(({ contentFrom }) => Math.max(0, contentFrom - start))),
+      appendMs: quantiles(appends.map(({ ms }) => ms)),
+      residentBytesMax: this.#residentBytesMax,
+    };
+  }
+
+  /** @param {number} start */
+  #untilContent(start) {
+    return until(() => this.sessions.every((session) => session.contentFrom > start),
+      () => `${this.sessions.filter((session) => session.contentFrom <= start).length} sessions have no content again`);
+  }
+}
+
+module.exports = { StormRun };
