@@ -15,6 +15,7 @@ const SYSTEMS = {
   throughput: {},
   memory: {},
   restore: {},
+  storm: {},
   follower: { counts: { fanout: 2 } },
   scale: { counts: { fanout: 2 } },
   failover: { counts: { fanout: 3 }, proxy: true },

@@ -1,11 +1,11 @@
 'use strict';
-// A reconnect storm on a running system: many sessions drop at once and come back, first because their network went, then because fanout was
-// killed and started again, while producers go on. For test/integrity/storm.test.ts, which judges it, and bench/storm.mjs, which measures it.
+// A reconnect storm on a running system: many sessions drop at once and come back, first because their network went, then because
+// fanout was killed and started again, while producers go on. test/integrity/storm.test.ts judges it, bench/storm.mjs measures it.
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const { StormSession } = require('./storm-session.cjs');
 
-const BACK_MS_MAX = 40_000;
+const BACK_MS_MAX = 60_000;
 const RESIDENT_MS = 100;
 const TEXT = 'x'.repeat(80);
 

@@ -128,6 +128,16 @@ test('a token of another algorithm, without an expiry, altered, or with strange 
   for (const token of [none, eternal, strange, altered]) expect(await codeOf(auth().authenticate(bearer(token)))).toBe('UNAUTHENTICATED');
 });
 
+test('thousands who come back at once with one token cost one verification, good or not', async () => {
+  const subject = auth();
+  const token = await subject.mintRead(facts);
+  const principals = await Promise.all(Array.from({ length: 2_000 }, () => subject.authenticate(bearer(token))));
+  expect(new Set(principals).size).toBe(1);
+  const bad = `${token.slice(0, -2)}xx`;
+  const codes = await Promise.all(Array.from({ length: 50 }, () => codeOf(subject.authenticate(bearer(bad)))));
+  expect(new Set(codes)).toEqual(new Set(['UNAUTHENTICATED']));
+});
+
 test('verified tokens are kept up to a bound, and garbage does not push them out', async () => {
   const subject = auth({ tokenCacheMax: 2 });
   const kept = await subject.mintRead(facts);

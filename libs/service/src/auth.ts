@@ -74,6 +74,8 @@ export class Auth {
   private readonly keys: Map<string, { principal: Principal; hash: Buffer }>;
   /** Least recently used first. */
   private readonly verified = new Map<string, Principal>();
+  /** Being verified now: thousands of readers of one stream come back with the same token, before the first of them is through. */
+  private readonly verifying = new Map<string, Promise<Principal>>();
   private readonly now: () => number;
 
   constructor(private readonly options: AuthOptions) {
@@ -163,8 +165,16 @@ export class Auth {
       this.verified.set(token, known);
       return known;
     }
-    const claims = await this.verify(token);
-    const principal: Principal = Object.freeze({ id: 'token', claims });
+    let verifying = this.verifying.get(token);
+    if (!verifying) {
+      verifying = this.verifyOnce(token).finally(() => this.verifying.delete(token));
+      this.verifying.set(token, verifying);
+    }
+    return verifying;
+  }
+
+  private async verifyOnce(token: string): Promise<Principal> {
+    const principal: Principal = Object.freeze({ id: 'token', claims: await this.verify(token) });
     // Only what verified is kept, so garbage cannot push good tokens out.
     if (this.verified.size >= this.options.tokenCacheMax) this.verified.delete(this.verified.keys().next().value as string);
     this.verified.set(token, principal);

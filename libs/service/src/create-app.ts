@@ -14,6 +14,11 @@ import { ProblemFilter, sendProblem, streamNoOf } from './problems';
 import { addSystemRoutes } from './system-routes';
 
 const ANSWERS_MS_MAX = 2_000;
+/**
+ * Connections that wait to be accepted. Node's own 511 overflows when thousands of sessions come back in one turn of the loop: the kernel
+ * drops their SYNs, and they try again after 1, 3 and 7 s. The kernel lowers this to its own limit (Linux: net.core.somaxconn, 4096).
+ */
+const BACKLOG = 4_096;
 
 export interface ListenOptions {
   host: string;
@@ -40,7 +45,7 @@ export async function createApp(rootModule: DynamicModule, frame: Frame, options
   const server = app.getHttpServer() as Server;
   server.on('upgrade', (request, socket, head) => frame.sockets.upgrade(request, socket, head));
   server.maxConnections = frame.config.connectionsMax;
-  await app.listen(options.port, options.host);
+  await app.listen({ port: options.port, host: options.host, backlog: BACKLOG });
   frame.drain.add('accept', 'http', () => stopListening(server));
   // Acknowledgements that the flush has just released are still on their way out.
   frame.drain.add('membership', 'http', async () => {
