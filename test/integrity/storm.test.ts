@@ -9,7 +9,7 @@ import type { System } from '../support/system';
 const SESSIONS = 2_000;
 const STREAMS = 20;
 const MIB = 1_048_576;
-/** Memory of a storm against the same sessions in calm. Generous: a heap may double before it is swept; a queue per session does not fit. */
+/** Memory of a storm against the same sessions in calm. Generous: a heap may double before it is swept; a queue per session cannot. */
 const RESIDENT_RATIO_MAX = 2;
 const RESIDENT_SLACK_BYTES = 128 * MIB;
 
