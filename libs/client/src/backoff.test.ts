@@ -13,7 +13,8 @@ test('waits double up to a bound, half of each random', () => {
 
 test('[APPEND-5] Retry-After is the least that is waited, with jitter on top', () => {
   expect(new Backoff({ firstMs: 100, mostMs: 1000 }, () => 0).next(2000)).toBe(2000);
-  expect(new Backoff({ firstMs: 100, mostMs: 1000 }, () => 1).next(2000)).toBe(3000);
+  expect(new Backoff({ firstMs: 100, mostMs: 1000 }, () => 1).next(2000)).toBe(2500);
+  expect(new Backoff({ firstMs: 2000, mostMs: 2000 }, () => 1).next(2000)).toBe(3000);
 });
 
 test('a connection that lived resets the waits, one that was dropped at once does not', () => {

@@ -6,6 +6,9 @@ export interface BackoffOptions {
 }
 export const BACKOFF: BackoffOptions = { firstMs: 100, mostMs: 2_000 };
 
+/** Those whom a service told the same time to come back are spread over half of this at least, ms. */
+const SPREAD_MS = 1_000;
+
 /** Waits that double up to a bound, half of each random so that clients cut off together do not come back together. */
 export class Backoff {
   private failures = 0;
@@ -20,8 +23,8 @@ export class Backoff {
     const cap = Math.min(this.options.mostMs, this.options.firstMs * 2 ** this.failures);
     this.failures = Math.min(this.failures + 1, 30);
     const jittered = cap / 2 + (this.random() * cap) / 2;
-    // Jitter on top of Retry-After too, and as wide as it is long: it is the same for everybody who was refused.
-    return Math.round(atLeastMs > 0 ? atLeastMs + (this.random() * Math.max(cap, atLeastMs)) / 2 : jittered);
+    // Jitter on top of Retry-After too, also of a first failure: it is the same for everybody who was refused.
+    return Math.round(atLeastMs > 0 ? atLeastMs + (this.random() * Math.max(cap, SPREAD_MS)) / 2 : jittered);
   }
 
   /**
