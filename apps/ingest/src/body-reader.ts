@@ -68,6 +68,12 @@ export class BodyReader {
     if (this.failure) throw this.failure;
   }
 
+  /** It is not read for a reason of ours: then its connection is not idle. */
+  heldBack(): void {
+    const { socket } = this.request;
+    if (socket.timeout) socket.setTimeout(socket.timeout);
+  }
+
   get stopped(): Error | null {
     return this.failure;
   }

@@ -130,7 +130,12 @@ export class NdjsonAppend {
   }
 
   private async turn(waitMs: number): Promise<void> {
-    if (waitMs > 0) await this.body.unlessStopped(() => turn(waitMs, () => this.lifeline.prove(), () => this.body.stopped !== null));
+    if (waitMs <= 0) return;
+    const heldBack = (): void => {
+      this.lifeline.prove();
+      this.body.heldBack();
+    };
+    await this.body.unlessStopped(() => turn(waitMs, heldBack, () => this.body.stopped !== null));
   }
 
   private async fail(error: unknown): Promise<void> {

@@ -75,6 +75,20 @@ test('[APPEND-13] an NDJSON body over the rate is slowed down, not refused, and 
   expect(await waitedSeconds(app!)).toBeGreaterThan(1);
 });
 
+test('[APPEND-13] who is held back keeps connection and lease, however long it takes', async () => {
+  const { url, open, owner } = (app = await startIngest({ RIVULET_QUOTAS: 'test:bytesPerSecond=20000', RIVULET_CONNECTION_IDLE_MS_MAX: '1000' }));
+  const { streamNo, writeToken } = await open({ leaseMs: 1_000 });
+  const client = new LineClient(`${url}/v1/streams/${streamNo}/fragments`, { ...bearer(writeToken), 'content-type': 'application/x-ndjson' });
+  const tookMs = await timed(async () => {
+    client.send(`${JSON.stringify({ seq: 1, data: 'x'.repeat(60_000) })}\n`);
+    client.end();
+    await client.ended();
+  });
+  expect(client.lines).toEqual([{ from: 1, to: 1 }]);
+  expect(tookMs).toBeGreaterThan(2_000);
+  expect(owner.records.filter(({ record }) => record.kind === 'beat').length).toBeGreaterThan(0);
+});
+
 test('[APPEND-13] a pipe over the rate is slowed down and ends whole', async () => {
   const { url, owner } = await start('test:bytesPerSecond=100000');
   const client = new LineClient(`${url}/v1/pipe`, { ...bearer(TEST_KEY), 'content-type': 'application/octet-stream' });

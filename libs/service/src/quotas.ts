@@ -79,6 +79,10 @@ export class KeyQuota {
 export class Quotas {
   /** Least recently used first. */
   private readonly remembered = new Map<string, KeyQuota>();
+  /** Nothing is configured: callers skip the rest. */
+  readonly isEmpty: boolean;
+  /** Whether some key may have only so many open streams. */
+  readonly countsOpenStreams: boolean;
   private readonly refused;
   private readonly waited;
 
@@ -87,18 +91,10 @@ export class Quotas {
     private readonly table: QuotaTable, private readonly keyIds: ReadonlySet<string>, metrics: Metrics,
     private readonly now: () => number = () => performance.now(),
   ) {
+    this.isEmpty = table.keys.length === 0;
+    this.countsOpenStreams = table.keys.some((key) => table.of(key)?.openStreams !== undefined);
     this.refused = metrics.counter('quota_refused_total', 'Calls refused QUOTA_EXCEEDED, by API key and quota.', ['key', 'quota']);
     this.waited = metrics.counter('quota_wait_seconds_total', 'Time that streaming bodies were held back for, by API key and quota.', ['key', 'quota']);
-  }
-
-  /** Nothing is configured: callers skip the rest. */
-  get isEmpty(): boolean {
-    return this.table.keys.length === 0;
-  }
-
-  /** Whether some key may have only so many open streams. */
-  get countsOpenStreams(): boolean {
-    return this.table.keys.some((key) => this.table.of(key)?.openStreams !== undefined);
   }
 
   /** @returns null when the key is unlimited */
