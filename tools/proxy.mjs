@@ -22,6 +22,7 @@ if (options.help) {
 }
 
 const CONNECTIONS_MAX = 20_000;
+const BACKLOG = 4_096;
 const HEADERS_MS_MAX = 10_000;
 const DRAIN_MS_MAX = 5_000;
 const ATTEMPTS_MAX = 3;
@@ -136,7 +137,8 @@ server.on('error', (error) => {
   log(60, error.message);
   process.exit(1);
 });
-server.listen(Number(options.port), options.host, () => log(30, `listening on http://${options.host}:${options.port}`));
+// Those who lost an instance come back all at once; beyond Node's own 511 the kernel would drop them, and they would wait for TCP.
+server.listen({ port: Number(options.port), host: options.host, backlog: BACKLOG }, () => log(30, `listening on http://${options.host}:${options.port}`));
 
 function drain() {
   server.close(() => process.exit(0));

@@ -3,7 +3,7 @@ import { fanoutRows } from '@rivulet/fanout';
 import { ingestRows } from '@rivulet/ingest';
 import { ERRORS } from '@rivulet/protocol';
 import { serviceRows } from '@rivulet/service';
-import { startStandalone } from '@rivulet/standalone';
+import { startRivulet } from '@rivulet/standalone';
 import { files } from './source-files';
 import { at, durationMs, listAt, mapAt, textAt, yamlDocuments } from './yaml-files';
 import type { Yaml } from './yaml-files';
@@ -27,7 +27,7 @@ let served: Set<string>;
 let page: string;
 
 beforeAll(async () => {
-  const system = await startStandalone({ env: { RIVULET_LOG_LEVEL: 'silent' } });
+  const system = await startRivulet({ env: { RIVULET_LOG_LEVEL: 'silent' } });
   try {
     page = await (await fetch(`${system.url}/metrics`)).text();
   } finally {

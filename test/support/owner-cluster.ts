@@ -30,6 +30,7 @@ export interface Counts {
   duplicates: number;
   refused: Record<string, number>;
   deadLetters: Record<string, number>;
+  endedAtTakeover: Record<string, number>;
   flushed: number;
 }
 
@@ -114,7 +115,7 @@ export class OwnerCluster {
   /** @returns an instance that owns nothing yet; it has readers, perhaps */
   join(name: string, settings: Partial<OwnerSettings> = {}): Instance {
     const log = new MemoryLog({}, this.log);
-    const counts: Counts = { accepted: 0, duplicates: 0, refused: {}, deadLetters: {}, flushed: 0 };
+    const counts: Counts = { accepted: 0, duplicates: 0, refused: {}, deadLetters: {}, endedAtTakeover: {}, flushed: 0 };
     const context = this.context(name, log, counts, settings);
     const owners = new Owners(context);
     const followers = new Followers(context);
@@ -153,7 +154,9 @@ export class OwnerCluster {
       },
     };
     this.instances.push(instance);
-    owners.start({ isJoined: () => true, heartbeatAt: () => this.time.now(), restart, leave: async () => undefined });
+    owners.start({
+      isJoined: () => true, assigned: () => [PARTITION], heartbeatAt: () => this.time.now(), restart, leave: async () => undefined,
+    });
     return instance;
   }
 
@@ -231,6 +234,7 @@ export class OwnerCluster {
       flushed: (values: number) => void (counts.flushed += values),
       flushFailed: () => undefined,
       restored: () => undefined,
+      endedAtTakeover: (code: string) => add(counts.endedAtTakeover, code, 1),
     };
     const put = (facts: object, text: string): void => void this.logged.push({ facts, text });
     const logger = { debug: () => undefined, info: put, warn: put, error: put };

@@ -41,6 +41,7 @@ export class FanoutModule {
     app.connectMicroservice({ strategy: server });
     owners.start({
       isJoined: () => server.membership !== null,
+      assigned: () => server.partitions(),
       heartbeatAt: () => server.membership?.heartbeatAt ?? -Infinity,
       restart: (partition) => server.restart(partition),
       leave: () => server.close(),

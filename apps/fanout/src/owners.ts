@@ -6,6 +6,8 @@ import type { Timer } from './time';
 /** What the owners need to know of their group membership. */
 export interface Group {
   isJoined(): boolean;
+  /** Partitions that the group has given to this instance. */
+  assigned(): number[];
   /** Monotonic ms of the last successful heartbeat. */
   heartbeatAt(): number;
   /** Takes the partition anew: revoked, then assigned. */
@@ -21,6 +23,7 @@ export class Owners {
   private onServing: (partition: number) => void = () => undefined;
   private group: Group | null = null;
   private ticking: Timer | null = null;
+  private hasBegun = false;
   private isStopped = false;
 
   constructor(private readonly context: OwnerContext) {}
@@ -75,11 +78,16 @@ export class Owners {
     await this.owners.get(batch.partition)?.fold(batch);
   }
 
-  /** @returns null when every partition assigned to this instance is served, else what is missing */
+  /**
+   * @returns null when this instance has joined and begun to serve what it was given, else what is missing. Only the first time: later,
+   *   followers serve readers while a partition is taken over [OWN-8], and an instance that is asked for nothing would help nobody
+   */
   whyNotReady(): string | null {
     if (!this.group?.isJoined()) return 'the consumer group is not joined yet';
-    const starting = [...this.owners.values()].filter((owner) => owner.phase !== 'serving').map((owner) => owner.partition);
-    return starting.length === 0 ? null : `partitions not caught up yet: ${starting.sort((a, b) => a - b).join(', ')}`;
+    if (this.hasBegun) return null;
+    const missing = this.group.assigned().filter((partition) => this.owners.get(partition)?.phase !== 'serving');
+    this.hasBegun = missing.length === 0;
+    return this.hasBegun ? null : `partitions not caught up yet: ${missing.sort((a, b) => a - b).join(', ')}`;
   }
 
   get ownedPartitions(): number {

@@ -14,6 +14,8 @@ export interface OwnershipMetrics extends FoldMetrics {
   flushed(values: number): void;
   flushFailed(): void;
   restored(seconds: number): void;
+  /** A stream that a takeover had to end, by error code [OWN-5]. */
+  endedAtTakeover(code: string): void;
 }
 
 /** Sums over all partitions. */
@@ -33,6 +35,7 @@ export function ownershipMetrics(metrics: Metrics): OwnershipMetrics {
   const deadLetters = metrics.counter('deadletters_total', 'Records that could not be read and went to the dead letters.', ['reason']);
   const flushed = metrics.counter('lifecycle_values_total', 'Lifecycle values acknowledged by the log.');
   const flushFailed = metrics.counter('lifecycle_flush_failures_total', 'Lifecycle flushes the log did not acknowledge; they are tried again.');
+  const endedAtTakeover = metrics.counter('takeover_failures_total', 'Streams that failed at a takeover: their records are gone, or their state cannot be read.', ['code']);
   const restored = metrics.histogram('restore_seconds', 'Time from the assignment of a partition until its owner serves it.');
   return {
     accepted: (fragments) => accepted.inc(fragments),
@@ -42,6 +45,7 @@ export function ownershipMetrics(metrics: Metrics): OwnershipMetrics {
     flushed: (values) => flushed.inc(values),
     flushFailed: () => flushFailed.inc(),
     restored: (seconds) => restored.observe(seconds),
+    endedAtTakeover: (code) => endedAtTakeover.inc({ code }),
   };
 }
 

@@ -72,7 +72,10 @@ export class PartitionOwner {
     const takeover = await takeOver(this.context, partition, table, assertNotOver);
     assertNotOver();
     const core = this.build(takeover);
-    for (const stream of takeover.ended) core.writer.put(stream);
+    for (const stream of takeover.ended) {
+      metrics.endedAtTakeover(stream.state.final!.reason);
+      core.writer.put(stream);
+    }
     // [OWN-2] Nothing is published until the fold passes the log end seen after the claim: what a former owner published is below it.
     const { end } = await this.context.log.bounds(this.context.topics.fragments, partition);
     await replayTo(this.context, core.fold, partition, end, assertNotOver);

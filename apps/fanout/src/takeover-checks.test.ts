@@ -45,6 +45,7 @@ test('[OWN-5] a log that starts after the replay of a stream: that stream fails 
   await cluster.settled(second);
   expect(await finalOf(lost)).toMatchObject({ status: 'failed', reason: 'LOG_LOST' });
   expect(loud()).toContain('a stream has failed at a takeover');
+  expect(second.counts.endedAtTakeover).toEqual({ LOG_LOST: 1 });
   expect((await second.open(safe)).state).toMatchObject({ status: 'open', bytes: 4 });
   expect((await second.open(ended)).state.status).toBe('ended');
 });

@@ -36,7 +36,7 @@ test('[OWN-2] a fenced owner whose heartbeat says the partition is its own claim
   await eventually(async () => {
     await cluster.pass(300);
     expect(await claims()).toEqual(['owner', 'ghost', 'owner']);
-    expect(owner.owners.whyNotReady()).toBeNull();
+    expect(owner.owners.ownedPartitions).toBe(1);
   });
   expect((await owner.open(streamNo)).state).toMatchObject({ status: 'open', bytes: 3 });
 });
@@ -110,7 +110,16 @@ test('[OWN-2] the group is left before the owners stop', async () => {
   const { owners } = await cluster.own('owner');
   const owned: number[] = [];
   const leave = async (): Promise<void> => void owned.push(owners.ownedPartitions);
-  owners.start({ isJoined: () => true, heartbeatAt: () => 0, restart: () => undefined, leave });
+  owners.start({ isJoined: () => true, assigned: () => [PARTITION], heartbeatAt: () => 0, restart: () => undefined, leave });
   await owners.leave();
   expect([...owned, owners.ownedPartitions]).toEqual([1, 0]);
+});
+
+test('an instance is ready once it serves what it was first given, and stays so while partitions move', async () => {
+  const { owners } = cluster.join('instance');
+  expect(owners.whyNotReady()).toMatch(/not caught up yet: 0/);
+  await owners.assigned(PARTITION);
+  expect(owners.whyNotReady()).toBeNull();
+  owners.revoked(PARTITION);
+  expect(owners.whyNotReady()).toBeNull();
 });
