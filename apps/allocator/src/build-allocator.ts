@@ -6,6 +6,7 @@ import type { AllocatorConfig } from './config';
 import { LifecycleEntries } from './lifecycle-entries';
 import { OpenQuotas } from './open-quotas';
 import { Opener } from './opener';
+import { PartitionList } from './partition-list';
 import { Placement } from './placement';
 import { RecordWriter } from './record-writer';
 import { StreamList } from './stream-list';
@@ -14,6 +15,7 @@ import { VerdictWaits } from './verdict-waits';
 export interface BuiltAllocator {
   allocator: Allocator;
   list: StreamList;
+  partitions: PartitionList;
   /** Resolves when the lifecycle topic has been read up to the end it had at the start. */
   ready: Promise<void>;
 }
@@ -61,5 +63,5 @@ export function buildAllocator(frame: Frame, log: Log, config: AllocatorConfig, 
     await entries.close();
     await writer.close();
   });
-  return { allocator, list: new StreamList(entries, streamNos), ready: entries.ready };
+  return { allocator, list: new StreamList(entries, streamNos), partitions: new PartitionList(entries, config), ready: entries.ready };
 }

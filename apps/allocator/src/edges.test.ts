@@ -6,10 +6,11 @@ import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import type { Client, ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { MemoryLog, topicSpecs } from '@rivulet/log';
-import { topicNames } from '@rivulet/protocol';
-import type { AdminStream, AdminStreamPage, OpenedStream, Problem } from '@rivulet/protocol';
+import { encodeOwner, OWNER_KEY, topicNames } from '@rivulet/protocol';
+import type { AdminPartition, AdminStream, AdminStreamPage, OpenedStream, Problem, Version } from '@rivulet/protocol';
 import { buildFrame, createApp } from '@rivulet/service';
 import type { Frame } from '@rivulet/service';
+import { eventually } from '../../../test/support/eventually';
 import { FoldOwner } from '../../../test/support/fold-owner';
 import { readAllocatorConfig } from './config';
 import { AllocatorModule, grpcServer } from './module';
@@ -174,4 +175,24 @@ test('/openapi.json describes the routes of this app, and every reference in it 
 
 test('it is ready once the lifecycle topic has been read', async () => {
   expect(await (await fetch(`${system.url}/readyz`)).json()).toMatchObject({ ready: true, checks: { 'allocator-lifecycle': { ready: true } } });
+});
+
+test('[OWN-2] partitions name their owner by the highest claim, whatever a loser wrote later', async () => {
+  const claiming = system.log.appender<Uint8Array>({
+    topic: names.lifecycle, class: 'control', queueBytesMax: 1e6, batchBytesMax: 1e5, batchEntriesMax: 10, deadlineMs: 5_000,
+    encode: (values) => values.map((value) => ({ key: OWNER_KEY, value, entries: 1 })),
+  });
+  const claim = (instance: string, version: Version) =>
+    claiming.append(2, encodeOwner({ version, instance, address: `http://${instance}`, replayFrom: 7, logId: '' }), 100);
+  await claim('first', [-1, 0, 0]);
+  const { offset } = await claim('second', [-1, 0, 0]);
+  await claim('first', [offset - 1, 9, 0]);
+  const list = async (key: string): Promise<Response> => fetch(`${system.url}/v1/admin/partitions`, { headers: { authorization: `Bearer ${key}` } });
+  await eventually(async () => {
+    const partitions = await (await list(apiKey('eye'))).json() as AdminPartition[];
+    expect(partitions.map((row) => [row.partition, row.class])).toEqual([[0, 'interactive'], [1, 'interactive'], [2, 'bulk']]);
+    expect(partitions[2]!.owner).toEqual({ instance: 'second', address: 'http://second', claim: offset, replayFrom: 7 });
+  });
+  expect((await list(apiKey('app'))).status).toBe(403);
+  await claiming.close();
 });

@@ -2,6 +2,7 @@ import type { Log } from '@rivulet/log';
 import { Table } from '@rivulet/log';
 import { decodeLifecycle, isNewer, OWNER_KEY } from '@rivulet/protocol';
 import type { LifecycleValue, Version } from '@rivulet/protocol';
+import { Claims } from './claims';
 import { LoadCounts } from './load-counts';
 
 /** A lifecycle value without what only the owner needs. */
@@ -38,6 +39,7 @@ export const isFinalStatus = (status: LifecycleValue['status']): boolean => stat
  */
 export class LifecycleEntries {
   readonly load = new LoadCounts();
+  readonly owners = new Claims();
   private readonly table: Table<Entry>;
   /** Final streams kept whole, oldest first. */
   private readonly wholeFinals = new Map<string, Entry>();
@@ -49,7 +51,11 @@ export class LifecycleEntries {
   constructor(private readonly options: LifecycleEntriesOptions) {
     this.table = new Table<Entry>({
       log: options.log, topic: options.topic,
-      decode: (key, value, place) => (key === OWNER_KEY ? null : entryOf(decodeLifecycle(value), place)),
+      decode: (key, value, place) => {
+        if (key !== OWNER_KEY) return entryOf(decodeLifecycle(value), place);
+        this.owners.take(value, place);
+        return null;
+      },
       // [OWN-2] The maximum version counts, never the last write; and final stays final.
       isNewer: (a, b) => (b.isFinal && !a.isFinal ? false : isNewer(a.version, b.version)),
       onUndecodable: (record, partition, cause) => options.onUndecodable({ partition, offset: record.offset, key: record.key, cause }),

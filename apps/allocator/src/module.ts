@@ -13,6 +13,8 @@ import type { BuiltAllocator } from './build-allocator';
 import type { AllocatorConfig } from './config';
 import { GrpcController } from './grpc-controller';
 import { PageController } from './page-controller';
+import { PartitionList } from './partition-list';
+import { PartitionsController } from './partitions-controller';
 import { StreamList } from './stream-list';
 import { FRAME } from './tokens';
 
@@ -30,12 +32,13 @@ export class AllocatorModule {
   static with({ frame, log, config, built = buildAllocator(frame, log, config) }: AllocatorModuleParts): DynamicModule {
     return {
       module: AllocatorModule,
-      controllers: [AdminController, GrpcController, PageController],
+      controllers: [AdminController, GrpcController, PageController, PartitionsController],
       providers: [
         { provide: FRAME, useValue: frame },
         { provide: Auth, useValue: frame.auth },
         { provide: Allocator, useValue: built.allocator },
         { provide: StreamList, useValue: built.list },
+        { provide: PartitionList, useValue: built.partitions },
       ],
     };
   }

@@ -116,6 +116,9 @@ function admin(): Node {
     '/v1/admin/streams/{no}': { get: operation({
       summary: 'All that is known of a stream', tag: 'Admin', answers: { 200: ok('The stream.', asJson('AdminStream')) }, rest: { parameters: [no] },
     }) },
+    '/v1/admin/partitions': { get: operation({
+      summary: 'Partitions, their owners and open streams', tag: 'Admin', answers: { 200: ok('All.', asJson('AdminPartitions')) },
+    }) },
     '/v1/admin/streams/{no}/cancel': { post: verdictCall('Cancel the stream', 'CancelBody', 'Admin', [no]) },
   };
 }

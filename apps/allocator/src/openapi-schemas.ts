@@ -82,6 +82,10 @@ export const schemas: Node = {
     checkpointOffset: orNull(whole),
     positions: whole, verdicts: listOf(reference('Verdict')), leaseMs: span, ttlMs: span, retentionMs: span, limits: shape(limits),
   }, ['sessions']),
+  AdminPartitions: listOf(shape({
+    partition: whole, class: streamClass, openStreams: whole,
+    owner: orNull(shape({ instance: text, address: text, claim: whole, replayFrom: whole })),
+  })),
   Verdict: shape({
     offset: whole, kind: { enum: ['open', 'end', 'abort', 'retry', 'cancel'] }, outcome: { enum: ['accepted', 'pending', 'refused'] },
     code: text, attemptId: text,

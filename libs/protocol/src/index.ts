@@ -31,8 +31,8 @@ export { crc32Table } from './crc32-table';
 export { completeUtf8Length, isValidUtf8 } from './utf8';
 export { HEADERS } from './wire';
 export type {
-  AbortBody, AdminStream, AdminStreamPage,
-  AppendAck, AppendBody, CancelBody, EndBody, FinalEvent, FragmentEvent, FragmentIn, LostEvent, OpenOptions, OpenedStream,
+  AbortBody, AdminPartition, AdminStream, AdminStreamPage,
+  AppendAck, AppendBody, CancelBody, EndBody, FinalEvent, FragmentEvent, FragmentIn, LostEvent, OpenOptions, OpenedStream, PartitionClaim,
   ProblemEvent, ProduceReply, ProduceRequest, ReaderEvent, ResumedEvent, RetriedStream, RetryBody, RewindEvent, StreamEvent, StreamSummary,
   VerdictReply, WatchReply, WatchRequest,
 } from './wire';

@@ -93,6 +93,19 @@ export interface AdminStream extends StreamSummary {
   limits: Limits;
 }
 
+/** Who owns a partition: by the highest claim in its lifecycle, so one that died stays until another instance has claimed. */
+export interface PartitionClaim {
+  /** Random per start of the process, as in its logs. */
+  instance: string;
+  address: string;
+  /** Offset of the claim in the topic `lifecycle`. */
+  claim: number;
+  /** Where a next owner's replay would start, an offset of the topic `fragments`. */
+  replayFrom: number;
+}
+/** One row of GET /v1/admin/partitions. */
+export interface AdminPartition { partition: number; class: StreamClass; owner: PartitionClaim | null; openStreams: number }
+
 // ---- events to readers: SSE `event:` name = type (without streamNo on a single-stream feed), SSE id = cursor ----
 export interface StreamEvent { type: 'stream'; streamNo: string; status: PublicStatus; epoch: number; attempt: number; contentType: string; merge: Merge; channel: string; metadata: Record<string, unknown> }
 export interface FragmentEvent {
