@@ -7,7 +7,7 @@ export type { MemoryFaults, MemoryLogOptions } from './memory-log';
 export { Table } from './table';
 export type { TableListener, TableOptions } from './table';
 export { PartitionBatcher, PermanentSendError } from './partition-batcher';
-export type { PartitionBatcherOptions, SendBatches } from './partition-batcher';
+export type { PartitionBatcherOptions, SendAnswer, SendRoute } from './partition-batcher';
 export { topicSpecs } from './topic-specs';
 export { LogBatchServer } from './nest-batch-server';
 export type { LogBatchServerOptions } from './nest-batch-server';

@@ -5,7 +5,7 @@ import { compressFrame, decompressFrame } from 'lz4-napi';
 import { CompressionTypes, Kafka, logLevel } from 'kafkajs';
 import type { ConsumerConfig, ISocketFactory, KafkaConfig, LogEntry, RetryOptions, SASLOptions } from 'kafkajs';
 import { Codecs, patchRequestQueue } from './kafka-internals';
-import type { KafkaCluster } from './kafka-internals';
+import type { KafkaBroker, KafkaCluster } from './kafka-internals';
 
 /** What pino offers, and no more. */
 export interface KafkaLogger {
@@ -37,13 +37,17 @@ const KEEP_ALIVE_MS = 60_000;
 export class KafkaClient {
   readonly kafka: Kafka;
   readonly requestTimeoutMs: number;
-  private readonly sockets = new Set<Socket>();
+  /** host:port, as configured. */
+  readonly brokers: readonly string[];
+  /** With the host:port each leads to, as the cluster names it. */
+  private readonly sockets = new Map<Socket, string>();
   private isClosed = false;
 
   constructor(options: KafkaClientOptions, readonly name: string) {
     patchRequestQueue();
     registerCodecs();
     this.requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
+    this.brokers = options.brokers;
     const socketFactory = options.socketFactory ?? openSocket;
     this.kafka = new Kafka({
       brokers: options.brokers,
@@ -60,14 +64,17 @@ export class KafkaClient {
       logCreator: () => (entry) => passOn(entry, options.logger),
       socketFactory: (args) => {
         if (this.isClosed) throw new Error('The client is closed.');
-        return this.track(socketFactory(args));
+        return this.track(socketFactory(args), `${args.host}:${args.port}`);
       },
     });
   }
 
-  /** Cuts all sockets: kafkajs keeps writing to one that hangs for as long as TCP does (kafkajs #919, #1783). Requests on them reject. */
-  dropConnections(reason: string): void {
-    for (const socket of this.sockets) socket.destroy(new Error(reason));
+  /**
+   * Cuts the sockets to one broker, or all: kafkajs keeps writing to one that hangs for as long as TCP does (kafkajs #919, #1783).
+   * Requests on them reject; those to other brokers are left alone [KAFKA-20].
+   */
+  dropConnections(reason: string, address?: string): void {
+    for (const [socket, to] of this.sockets) if (address === undefined || address === to) socket.destroy(new Error(reason));
   }
 
   /** Cuts all sockets and refuses new ones: retries of kafkajs that are still under way would open some again. */
@@ -76,8 +83,11 @@ export class KafkaClient {
     this.dropConnections('The client is closed.');
   }
 
-  /** @returns kafkajs's own view of the cluster, which only an assigner is given; nothing of the consumer around it is used */
-  openCluster(): KafkaCluster {
+  /**
+   * @returns what makes connections to brokers, as this client is configured. kafkajs gives it only to an assigner; nothing of the
+   * consumer around it is used, nor kafkajs's own view of the cluster (see KafkaClusterView)
+   */
+  brokerFactory(): (host: string, port: number, nodeId: number | null) => Promise<KafkaBroker> {
     let captured: KafkaCluster | undefined;
     const config: ConsumerConfig = {
       groupId: `${this.name}-never-joined`,
@@ -90,13 +100,17 @@ export class KafkaClient {
       ],
     };
     const consumer = this.kafka.consumer(config);
-    consumer.on('consumer.network.request_timeout', () => this.dropConnections('A request timed out.'));
+    // A connection that hangs is cut, or every retry would be written into it.
+    consumer.on('consumer.network.request_timeout', ({ payload }) => this.dropConnections('A request timed out.', payload.broker));
     if (!captured) throw new Error('kafkajs 2.2.4 passes its cluster to assigners; this version does not.');
-    return captured;
+    const { brokerPool, connectionPoolBuilder, rootLogger } = captured;
+    return async (host, port, nodeId) => {
+      return brokerPool.createBroker({ logger: rootLogger, connectionPool: await connectionPoolBuilder.build({ host, port }), nodeId });
+    };
   }
 
-  private track(socket: Socket): Socket {
-    this.sockets.add(socket);
+  private track(socket: Socket, address: string): Socket {
+    this.sockets.set(socket, address);
     socket.once('close', () => this.sockets.delete(socket));
     return socket;
   }

@@ -1,57 +1,100 @@
 import { StreamError } from '@rivulet/protocol';
 import { withDeadline } from './deadline';
 import type { KafkaClient } from './kafka-client';
-import type { KafkaBroker, KafkaCluster } from './kafka-internals';
+import { buildMetadata, unparsed } from './kafka-internals';
+import type { ClusterMetadata, KafkaBroker } from './kafka-internals';
 
 const BACKOFF_MS = 50;
 const BACKOFF_MS_MAX = 1000;
 const DISCONNECT_MS_MAX = 2000;
+/** Brokers asked at once for metadata: the first answer counts, and it takes as many hanging ones to wait for nothing. */
+const ASKED_MAX = 3;
+const METADATA_MS_MAX = 2000;
+/** A request to a leader that takes this long is a reason to look whether its partitions have moved. */
+const SLOW_MS = 1000;
 
 /** Errors a refreshed view of the cluster can mend; anything else is retried too, for a bounded time, but these are expected. */
 export class StaleMetadata extends Error {}
 
-/** Who leads which partition, kept current: the part of a client that tails and point reads need. */
+interface Node { address: string; broker: KafkaBroker }
+
+/**
+ * Who leads which partition, kept current: the part of a client that producers, tails and point reads share the code of.
+ *
+ * kafkajs has one of its own, which is not used: it asks one broker at random, also one that hangs, while everybody waits; it tries
+ * the same seed for ever when that one hangs at the start; and it takes no answer at all as long as any partition is without a
+ * leader. Here several are asked, the first answer counts, and each topic and partition stands for itself [KAFKA-24].
+ */
 export class KafkaClusterView {
-  private readonly cluster: KafkaCluster;
-  private readonly topics = new Set<string>();
+  private readonly createBroker: ReturnType<KafkaClient['brokerFactory']>;
+  private readonly nodes = new Map<number, Node>();
+  /** Used until a first answer, and again when nobody known answers. */
+  private seeds: Node[] = [];
+  private readonly wanted = new Set<string>();
+  /** Leader of each partition, or -1. */
+  private readonly topics = new Map<string, number[]>();
+  private refreshing: Promise<string> | null = null;
+  private isClosed = false;
 
   constructor(readonly client: KafkaClient) {
-    this.cluster = client.openCluster();
+    this.createBroker = client.brokerFactory();
   }
 
   /** @throws when the topic does not exist or nothing answers */
   async addTopic(topic: string): Promise<void> {
     if (this.topics.has(topic)) return;
-    await this.cluster.connect();
-    await this.cluster.addTargetTopic(topic);
-    this.topics.add(topic);
+    this.wanted.add(topic);
+    // A refresh under way may have been asked before.
+    await this.refresh();
+    if (!this.topics.has(topic)) await this.refresh();
+    if (this.topics.has(topic)) return;
+    this.wanted.delete(topic);
+    throw new StaleMetadata(`Kafka knows no topic ${topic}`);
   }
 
   partitions(topic: string): number {
-    return this.cluster.findTopicPartitionMetadata(topic).length;
+    return this.topics.get(topic)?.length ?? 0;
   }
 
   /** @returns node id of the leader; null when unknown or between two leaders */
   leader(topic: string, partition: number): number | null {
-    const found = this.cluster.findTopicPartitionMetadata(topic).find((metadata) => metadata.partitionId === partition);
-    return found && found.leader >= 0 ? found.leader : null;
+    const leader = this.topics.get(topic)?.[partition] ?? -1;
+    return this.nodes.has(leader) ? leader : null;
   }
 
-  broker(nodeId: number): Promise<KafkaBroker> {
-    return this.cluster.findBroker({ nodeId: String(nodeId) });
+  /** @returns the identity of the cluster, from a fresh answer */
+  refresh(): Promise<string> {
+    this.refreshing ??= this.load().finally(() => { this.refreshing = null; });
+    return this.refreshing;
   }
 
-  async refresh(): Promise<void> {
-    await this.cluster.connect();
-    await this.cluster.refreshMetadata();
+  async broker(nodeId: number): Promise<KafkaBroker> {
+    const node = this.nodes.get(nodeId);
+    if (!node) throw new StaleMetadata(`Broker ${nodeId} is not known`);
+    return connected(node.broker);
   }
 
-  /** The leader of a partition, connected. */
-  async leaderOf(topic: string, partition: number): Promise<KafkaBroker> {
+  /**
+   * One request to the leader of partitions. A broker that hangs is otherwise given up only when the request times out: while it takes
+   * long, we look whether the cluster has chosen another leader meanwhile, and then cut the connections to this one [KAFKA-20].
+   */
+  async request<T>(
+    nodeId: number, places: readonly { topic: string; partition: number }[], send: (broker: KafkaBroker) => Promise<T>,
+  ): Promise<T> {
+    const watch = setInterval(() => void this.cutIfMoved(nodeId, places), SLOW_MS);
+    try {
+      return await send(await this.broker(nodeId));
+    } finally {
+      clearInterval(watch);
+    }
+  }
+
+  /** The same with the leader of one partition, whoever that is. */
+  async requestLeader<T>(topic: string, partition: number, send: (broker: KafkaBroker) => Promise<T>): Promise<T> {
     await this.addTopic(topic);
     const nodeId = this.leader(topic, partition);
     if (nodeId === null) throw new StaleMetadata(`${topic} ${partition} has no leader now`);
-    return this.broker(nodeId);
+    return this.request(nodeId, [{ topic, partition }], send);
   }
 
   /**
@@ -78,7 +121,86 @@ export class KafkaClusterView {
 
   /** Bounded: kafkajs waits for pending requests, also those a hanging broker will never answer (kafkajs #918). */
   async close(): Promise<void> {
-    await withDeadline(this.cluster.disconnect(), DISCONNECT_MS_MAX, 'Disconnecting').catch(() => undefined);
+    this.isClosed = true;
+    const brokers = [...this.nodes.values(), ...this.seeds].map(({ broker }) => broker.disconnect());
+    await withDeadline(Promise.all(brokers), DISCONNECT_MS_MAX, 'Disconnecting').catch(() => undefined);
     this.client.close();
   }
+
+  private async load(): Promise<string> {
+    if (this.isClosed) throw new Error('The client is closed.');
+    let metadata: ClusterMetadata | null = null;
+    if (this.nodes.size > 0) metadata = await this.ask([...this.nodes.values()]).catch(() => null);
+    // Addresses may have changed altogether; an error here is the one worth telling.
+    metadata ??= await this.ask(await this.seedNodes());
+    await this.take(metadata);
+    return metadata.clusterId;
+  }
+
+  private async ask(nodes: readonly Node[]): Promise<ClusterMetadata> {
+    const asked = shuffled(nodes).slice(0, ASKED_MAX);
+    const first = Promise.any(asked.map(({ broker }) => this.metadataOf(broker)));
+    try {
+      return await withDeadline(first, METADATA_MS_MAX, 'Metadata');
+    } catch (error) {
+      throw error instanceof AggregateError ? error.errors[0] : error;
+    }
+  }
+
+  private async metadataOf(broker: KafkaBroker): Promise<ClusterMetadata> {
+    const request = buildMetadata({ topics: [...this.wanted], allowAutoTopicCreation: false });
+    const metadata = (await (await connected(broker)).connectionPool.send(unparsed(request))) as ClusterMetadata;
+    if (metadata.brokers.length === 0) throw new StaleMetadata('The broker knows no broker yet');
+    return metadata;
+  }
+
+  private async take(metadata: ClusterMetadata): Promise<void> {
+    const listed = new Map(metadata.brokers.map((broker) => [broker.nodeId, broker]));
+    for (const [nodeId, { address }] of this.nodes) {
+      const now = listed.get(nodeId);
+      if (now && `${now.host}:${now.port}` === address) continue;
+      // Fenced, removed or moved: what is on the wire to it will not be answered.
+      this.nodes.delete(nodeId);
+      this.client.dropConnections('The broker is not part of the cluster now.', address);
+    }
+    for (const { nodeId, host, port } of metadata.brokers) {
+      if (this.nodes.has(nodeId)) continue;
+      this.nodes.set(nodeId, { address: `${host}:${port}`, broker: await this.createBroker(host, port, nodeId) });
+    }
+    for (const { topic, topicErrorCode, partitionMetadata } of metadata.topicMetadata) {
+      // A topic that is missing from one answer may be known to the next broker: what we know of it stays.
+      if (topicErrorCode !== 0 || partitionMetadata.length === 0) continue;
+      const leaders: number[] = [];
+      for (const { partitionId, leader } of partitionMetadata) leaders[partitionId] = leader;
+      this.topics.set(topic, leaders);
+    }
+  }
+
+  private async seedNodes(): Promise<Node[]> {
+    if (this.seeds.length > 0) return this.seeds;
+    const seeds = this.client.brokers.map(async (address): Promise<Node> => {
+      const at = address.lastIndexOf(':');
+      return { address, broker: await this.createBroker(address.slice(0, at), Number(address.slice(at + 1)), null) };
+    });
+    return (this.seeds = await Promise.all(seeds));
+  }
+
+  private async cutIfMoved(nodeId: number, places: readonly { topic: string; partition: number }[]): Promise<void> {
+    const address = this.nodes.get(nodeId)?.address;
+    await this.refresh().catch(() => undefined);
+    const isMoved = places.some(({ topic, partition }) => {
+      const leader = this.leader(topic, partition);
+      return leader !== null && leader !== nodeId;
+    });
+    if (isMoved && address) this.client.dropConnections('The partition has moved to another broker.', address);
+  }
+}
+
+async function connected(broker: KafkaBroker): Promise<KafkaBroker> {
+  if (!broker.isConnected()) await broker.connect();
+  return broker;
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items.map((item) => ({ item, at: Math.random() })).sort((a, b) => a.at - b.at).map(({ item }) => item);
 }

@@ -32,7 +32,7 @@ class SessionGone extends Error {}
 export async function fetchPartitions(
   broker: KafkaBroker, places: FetchPlace[], bounds: FetchBounds, session?: FetchSession,
 ): Promise<FetchedPartition[]> {
-  const supported = broker.versions[FETCH_API_KEY];
+  const supported = broker.versions?.[FETCH_API_KEY];
   if (supported && supported.maxVersion < FETCH_VERSION) throw new Error('This Kafka is older than 2.3; it does not speak Fetch version 11.');
   const isIncremental = session !== undefined && session.known.size > 0;
   try {

@@ -4,22 +4,20 @@
  */
 import type { CompressionTypes } from 'kafkajs';
 
-export interface PartitionMetadata { partitionId: number; leader: number; partitionErrorCode: number }
-
-/** kafkajs/src/cluster */
+/** kafkajs/src/cluster: only what makes brokers; its view of the cluster is not used. */
 export interface KafkaCluster {
-  connect(): Promise<void>;
-  disconnect(): Promise<void>;
-  addTargetTopic(topic: string): Promise<void>;
-  refreshMetadata(): Promise<void>;
-  findTopicPartitionMetadata(topic: string): PartitionMetadata[];
-  findBroker(node: { nodeId: string }): Promise<KafkaBroker>;
+  rootLogger: unknown;
+  connectionPoolBuilder: { build(destination: { host: string; port: number }): Promise<unknown> };
+  brokerPool: { createBroker(of: { logger: unknown; connectionPool: unknown; nodeId: number | null }): KafkaBroker };
 }
 
 /** kafkajs/src/broker */
 export interface KafkaBroker {
-  versions: Record<number, { minVersion: number; maxVersion: number }>;
+  versions: Record<number, { minVersion: number; maxVersion: number }> | null;
   connectionPool: { send(protocolRequest: ProtocolRequest): Promise<unknown> };
+  isConnected(): boolean;
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
   listOffsets(request: {
     isolationLevel: number;
     topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[];
@@ -46,6 +44,33 @@ interface FetchArguments {
   forgottenTopics?: { topic: string; partitions: number[] }[];
 }
 
+interface ProduceArguments {
+  acks: number;
+  timeout: number;
+  compression: CompressionTypes;
+  topicData: {
+    topic: string;
+    partitions: {
+      partition: number;
+      firstSequence: number;
+      messages: { key: Buffer; value: Buffer | null; headers?: Record<string, string> }[];
+    }[];
+  }[];
+}
+export interface ProduceAnswer {
+  topics: { topicName: string; partitions: { partition: number; errorCode: number; baseOffset: string }[] }[];
+}
+
+export interface ClusterMetadata {
+  brokers: { nodeId: number; host: string; port: number }[];
+  clusterId: string;
+  topicMetadata: {
+    topicErrorCode: number;
+    topic: string;
+    partitionMetadata: { partitionErrorCode: number; partitionId: number; leader: number }[];
+  }[];
+}
+
 interface RequestQueue {
   pending: unknown[];
   throttledUntil: number;
@@ -56,13 +81,24 @@ interface Codec { compress(encoder: { buffer: Buffer }): Promise<Buffer>; decomp
 
 export const RequestQueueClass = require('kafkajs/src/network/requestQueue') as { prototype: RequestQueue };
 
-const fetchVersions = require('kafkajs/src/protocol/requests/fetch') as {
-  protocol(of: { version: number }): (fetch: FetchArguments) => ProtocolRequest;
-};
-/** Version 11 is understood by every broker since Kafka 2.3; one version means one response layout to decode. */
+type Versions<T> = { protocol(of: { version: number }): (request: T) => ProtocolRequest };
+const versionsOf = <T>(request: string): Versions<T> => require(`kafkajs/src/protocol/requests/${request}`) as Versions<T>;
+
+// One version each, understood by every broker from Kafka 2.3 to 4.x, means one layout to build and to decode.
 export const FETCH_VERSION = 11;
 export const FETCH_API_KEY = 1;
-export const buildFetch = fetchVersions.protocol({ version: FETCH_VERSION });
+export const buildFetch = versionsOf<FetchArguments>('fetch').protocol({ version: FETCH_VERSION });
+export const buildProduce = versionsOf<ProduceArguments>('produce').protocol({ version: 7 });
+export const buildMetadata = versionsOf<{ topics: string[]; allowAutoTopicCreation: boolean }>('metadata').protocol({ version: 6 });
+
+/** Leaves errors to the caller: kafkajs's own parsers throw the first one they meet, and with it everything else the answer says. */
+export const unparsed = ({ request, response }: ProtocolRequest): ProtocolRequest => ({
+  request, response: { decode: response.decode, parse: async (decoded) => decoded }, logResponseError: false,
+});
+
+export const { createErrorFromCode } = require('kafkajs/src/protocol/error') as {
+  createErrorFromCode(code: number): Error & { type: string };
+};
 
 export const { lookupCodecByAttributes, Codecs } = require('kafkajs/src/protocol/message/compression') as {
   lookupCodecByAttributes(attributes: number): Codec | null;

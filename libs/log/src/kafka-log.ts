@@ -62,16 +62,16 @@ class KafkaLog implements Log {
   }
 
   clusterId(): Promise<string> {
-    return this.administer(CHECK_MS_MAX, async (admin) => (await admin.describeCluster()).clusterId);
+    return this.reads.clusterId(CHECK_MS_MAX);
   }
 
   appender<T>(options: AppenderOptions<T>): Appender<T> {
     let producer = this.producers.get(options.class);
     if (!producer) {
-      producer = new KafkaProducer(this.client(`append-${options.class}`), this.options.compression ?? 'none');
+      producer = new KafkaProducer(new KafkaClusterView(this.client(`append-${options.class}`)), this.options.compression ?? 'none');
       this.producers.set(options.class, producer);
     }
-    const batcher = new PartitionBatcher<T>({ ...options, send: producer.sendTo(options.topic) });
+    const batcher = new PartitionBatcher<T>({ ...options, route: producer.routeTo(options.topic) });
     this.appenders.add(batcher);
     return batcher;
   }

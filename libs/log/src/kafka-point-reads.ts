@@ -27,10 +27,15 @@ export class KafkaPointReads {
     });
   }
 
+  /** Identity of the cluster, asked anew. */
+  clusterId(deadlineMs: number): Promise<string> {
+    const view = this.view();
+    return view.untilAnswered(deadlineMs, () => view.refresh());
+  }
+
   async bounds(topic: string, partition: number): Promise<Bounds> {
     const view = this.view();
-    return view.untilAnswered(this.deadlineMs, async () => {
-      const broker = await view.leaderOf(topic, partition);
+    return view.untilAnswered(this.deadlineMs, () => view.requestLeader(topic, partition, async (broker) => {
       const offsetAt = async (timestamp: number) => {
         const topics = [{ topic, partitions: [{ partition, timestamp }] }];
         const { responses } = await broker.listOffsets({ isolationLevel: READ_UNCOMMITTED, topics });
@@ -39,15 +44,15 @@ export class KafkaPointReads {
       const [start, end] = await Promise.all([offsetAt(EARLIEST), offsetAt(LATEST)]);
       if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end)) throw new StaleMetadata('The broker gave no offsets.');
       return { start, end };
-    });
+    }));
   }
 
   async scan(topic: string, partition: number, from: number, bytesMax = SCAN_BYTES_MAX): Promise<LogBatch> {
     const view = this.view();
     return view.untilAnswered(this.deadlineMs, async () => {
-      const broker = await view.leaderOf(topic, partition);
+      const places = [{ topic, partition, from, bytesMax }];
       // No wait: at the end of the partition the answer is empty, at once.
-      const [found] = await fetchPartitions(broker, [{ topic, partition, from, bytesMax }], { waitMs: 0, bytesMax });
+      const [found] = await view.requestLeader(topic, partition, (broker) => fetchPartitions(broker, places, { waitMs: 0, bytesMax }));
       if (found?.errorCode === ERROR_OFFSET_OUT_OF_RANGE) return this.outOfRange(topic, partition, from);
       if (!found || found.errorCode !== 0) throw new StaleMetadata(`Kafka error ${found?.errorCode ?? 'unknown'}`);
       for (const batch of found.unreadable) this.logger?.error({ topic, partition, ...batch }, 'a batch cannot be read and was skipped');

@@ -1,120 +1,110 @@
-import { CompressionTypes, KafkaJSError } from 'kafkajs';
-import type { Message, Producer, RecordMetadata } from 'kafkajs';
-import type { KafkaClient } from './kafka-client';
-import { RETRY } from './kafka-client';
-import { withDeadline } from './deadline';
+import { CompressionTypes } from 'kafkajs';
+import type { KafkaClusterView } from './kafka-cluster-view';
+import { buildProduce, createErrorFromCode, unparsed } from './kafka-internals';
+import type { ProduceAnswer } from './kafka-internals';
 import type { RecordToAppend } from './log';
 import { PermanentSendError } from './partition-batcher';
-import type { SendBatches } from './partition-batcher';
+import type { SendAnswer, SendRoute } from './partition-batcher';
 
 export type Compression = 'none' | 'gzip' | 'lz4';
 const CODECS = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, lz4: CompressionTypes.LZ4 } as const;
-const DISCONNECT_MS_MAX = 2000;
-/**
- * One, for the metadata that MetadataStale or a moved leader has refreshed. More would only hold a request slot of the batcher, for a whole
- * time-out each, while a broker hangs; the batcher sends again anyway.
- */
-const RETRIES = 1;
+type Batches = ReadonlyMap<number, readonly RecordToAppend[]>;
 
 /**
- * A plain producer, acks=all. No idempotence: kafkajs rolls its sequence numbers back on a lost response, so that of two concurrent sends
- * both resolve and one is not in the log (kafkajs #1005, #598). What a resend doubles the judge drops [KAFKA-1] [KAFKA-2].
+ * Plain produce requests, acks=all, one request for one leader. No idempotence: kafkajs rolls its sequence numbers back on a lost
+ * response, so that of two concurrent sends both resolve and one is not in the log (kafkajs #1005, #598). What a resend doubles the
+ * judge drops [KAFKA-1] [KAFKA-2].
+ *
+ * kafkajs's own producer is not used: it waits for all leaders of a send, leaves partitions out of it without an error, and rejects
+ * the whole answer of a broker for one partition [KAFKA-3] [KAFKA-4] [KAFKA-5]. Its encoding and its connections are.
  */
 export class KafkaProducer {
-  private readonly producer: Producer;
-  private connecting: Promise<void> | null = null;
-  private isMetadataSuspect = false;
-
-  constructor(private readonly client: KafkaClient, private readonly compression: Compression) {
-    this.producer = client.kafka.producer({
-      idempotent: false,
-      allowAutoTopicCreation: false,
-      retry: { ...RETRY, retries: RETRIES },
-      createPartitioner: () => ({ topic, message, partitionMetadata }) => this.choose(topic, message.partition, partitionMetadata),
-    });
-    // A connection that hangs is cut, or every retry would be written into it (kafkajs #919, #1783).
-    this.producer.on('producer.network.request_timeout', () => client.dropConnections('A request timed out.'));
-  }
+  constructor(private readonly view: KafkaClusterView, private readonly compression: Compression) {}
 
   /** @returns a way to send batches of a topic, for a PartitionBatcher */
-  sendTo(topic: string): SendBatches {
-    return (batches) => this.send(topic, batches);
+  routeTo(topic: string): SendRoute {
+    return {
+      leaderOf: (partition) => this.view.leader(topic, partition),
+      send: (batches) => this.send(topic, batches),
+    };
   }
 
-  async close(): Promise<void> {
-    // Bounded: kafkajs waits for answers a hanging broker will never give (kafkajs #918).
-    await withDeadline(this.producer.disconnect(), DISCONNECT_MS_MAX, 'Disconnecting').catch(() => undefined);
-    this.client.close();
+  close(): Promise<void> {
+    return this.view.close();
   }
 
-  private async send(topic: string, batches: ReadonlyMap<number, readonly RecordToAppend[]>): Promise<Map<number, number>> {
-    await this.connect();
-    const messages: Message[] = [];
-    for (const [partition, records] of batches) {
-      // Buffer keys, and headers only where they are asked for: strings and headers cost 2–3 µs each [KAFKA-8].
-      for (const { key, value, headers } of records) {
-        messages.push({ partition, key: Buffer.from(key), value: value && asBuffer(value), ...(headers && { headers }) });
+  private async send(topic: string, batches: Batches): Promise<SendAnswer> {
+    let byLeader = this.byLeader(topic, batches);
+    if (byLeader.size === 0) {
+      await this.view.addTopic(topic);
+      byLeader = this.byLeader(topic, batches);
+      // Between two leaders, or a partition that was added since.
+      if (byLeader.size === 0) {
+        await this.view.refresh();
+        byLeader = this.byLeader(topic, batches);
       }
     }
-    let answer: RecordMetadata[];
-    try {
-      answer = await this.producer.sendBatch({
-        acks: -1,
-        // The broker gives up before we do, so that its answer, not our time-out, says what happened.
-        timeout: Math.max(500, this.client.requestTimeoutMs - 1000),
-        compression: CODECS[this.compression],
-        topicMessages: [{ topic, messages }],
-      });
-    } catch (error) {
-      throw isPermanent(error) ? new PermanentSendError(messageOf(error), { cause: error }) : error;
-    }
-    const acknowledged = acknowledgedOffsets(answer, batches);
-    this.isMetadataSuspect = acknowledged.size < batches.size;
-    return acknowledged;
+    const answer = new Map<number, number | Error>();
+    // More than one leader only when none was known as the batcher chose; each partition still answers for itself.
+    await Promise.all([...byLeader].map(async ([leader, part]) => {
+      try {
+        for (const [partition, outcome] of await this.produce(topic, leader, part)) answer.set(partition, outcome);
+      } catch (error) {
+        for (const partition of part.keys()) answer.set(partition, error as Error);
+      }
+    }));
+    // The batcher pauses before it sends again: the leader of then is looked up meanwhile.
+    if ([...batches.keys()].some((partition) => typeof answer.get(partition) !== 'number')) void this.view.refresh().catch(() => undefined);
+    return answer;
   }
 
-  private connect(): Promise<void> {
-    this.connecting ??= this.producer.connect().catch((error) => {
-      this.connecting = null;
-      throw error;
+  private byLeader(topic: string, batches: Batches): Map<number, Map<number, readonly RecordToAppend[]>> {
+    const byLeader = new Map<number, Map<number, readonly RecordToAppend[]>>();
+    for (const [partition, records] of batches) {
+      const leader = this.view.leader(topic, partition);
+      if (leader === null) continue;
+      let part = byLeader.get(leader);
+      if (!part) byLeader.set(leader, (part = new Map()));
+      part.set(partition, records);
+    }
+    return byLeader;
+  }
+
+  private async produce(topic: string, leader: number, batches: Batches): Promise<SendAnswer> {
+    const partitions = [...batches].map(([partition, records]) => ({
+      partition,
+      firstSequence: 0,
+      // Buffer keys, and headers only where they are asked for: strings and headers cost 2–3 µs each [KAFKA-8].
+      messages: records.map(({ key, value, headers }) => ({
+        key: Buffer.from(key), value: value && asBuffer(value), ...(headers && { headers }),
+      })),
+    }));
+    const request = buildProduce({
+      acks: -1,
+      // The broker gives up before we do, so that its answer, not our time-out, says what happened.
+      timeout: Math.max(500, this.view.client.requestTimeoutMs - 1000),
+      compression: CODECS[this.compression],
+      topicData: [{ topic, partitions }],
     });
-    return this.connecting;
-  }
-
-  /**
-   * Called by kafkajs for each message. It leaves out, without an error, what goes to a partition its metadata does not list; the error
-   * here is the one on which it refreshes the metadata and tries again [KAFKA-3].
-   */
-  private choose(topic: string, partition: number | undefined, known: { partitionId: number }[]): number {
-    if (this.isMetadataSuspect || !known.some((metadata) => metadata.partitionId === partition)) {
-      this.isMetadataSuspect = false;
-      throw new MetadataStale(`Partition ${partition} of ${topic} may have moved or may be new.`);
-    }
-    return partition!;
-  }
-}
-
-/** kafkajs refreshes metadata by the name of the error. */
-class MetadataStale extends KafkaJSError {
-  override readonly name = 'KafkaJSMetadataNotLoaded';
-
-  constructor(message: string) {
-    super(message, { retriable: true });
+    const places = partitions.map(({ partition }) => ({ topic, partition }));
+    const answer = await this.view.request(leader, places, (broker) => broker.connectionPool.send(unparsed(request)));
+    return outcomes(answer as ProduceAnswer, batches);
   }
 }
 
 /**
- * A resolved send is not an acknowledgement: kafkajs resolves although a partition was never sent, when its metadata lacks the partition
- * or when the leader moved to a broker that had already answered ([KAFKA-3]; what kafkajs #1303 looks like from outside).
- * @returns base offsets of the partitions Kafka confirmed, one by one; what is missing was not acknowledged
+ * An answer is not an acknowledgement: only errorCode 0 with a base offset is, for each partition by itself [KAFKA-3].
+ * @returns base offsets of the partitions Kafka confirmed, and why it did not take the others; what is missing was not acknowledged
  */
-export function acknowledgedOffsets(answer: readonly RecordMetadata[], sent: ReadonlyMap<number, unknown>): Map<number, number> {
-  const offsets = new Map<number, number>();
-  for (const { partition, errorCode, baseOffset } of answer) {
-    const offset = Number(baseOffset ?? -1);
-    if (sent.has(partition) && errorCode === 0 && Number.isSafeInteger(offset) && offset >= 0) offsets.set(partition, offset);
+export function outcomes({ topics }: ProduceAnswer, sent: ReadonlyMap<number, unknown>): Map<number, number | Error> {
+  const found = new Map<number, number | Error>();
+  for (const { partition, errorCode, baseOffset } of topics.flatMap(({ partitions }) => partitions)) {
+    if (!sent.has(partition)) continue;
+    const offset = Number(baseOffset);
+    if (errorCode !== 0) found.set(partition, refusal(errorCode));
+    else if (Number.isSafeInteger(offset) && offset >= 0) found.set(partition, offset);
   }
-  return offsets;
+  return found;
 }
 
 /** Kafka refuses these however often they are sent. Everything else may pass, and is tried until the deadline. */
@@ -123,11 +113,10 @@ const PERMANENT = new Set([
   'UNSUPPORTED_COMPRESSION_TYPE', 'TOPIC_AUTHORIZATION_FAILED', 'CLUSTER_AUTHORIZATION_FAILED', 'INVALID_REQUIRED_ACKS',
 ]);
 
-function isPermanent(error: unknown): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) if (PERMANENT.has((at as { type?: string }).type ?? '')) return true;
-  return false;
+function refusal(errorCode: number): Error {
+  const error = createErrorFromCode(errorCode);
+  return PERMANENT.has(error.type) ? new PermanentSendError(error.message, { cause: error }) : error;
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -102,7 +102,7 @@ export class KafkaTails {
         continue;
       }
       taken.set(key, tail);
-      const leader = this.leaderOf(tail);
+      const leader = this.view.leader(tail.topic, tail.partition);
       if (leader === null) lost.push(tail);
       else if (!this.polling.has(leader)) byLeader.set(leader, [...(byLeader.get(leader) ?? []), tail]);
     }
@@ -115,25 +115,16 @@ export class KafkaTails {
     for (const [leader, tails] of byLeader) void this.poll(leader, tails);
   }
 
-  private leaderOf(tail: KafkaTail): number | null {
-    try {
-      return this.view.leader(tail.topic, tail.partition);
-    } catch {
-      return null; // no metadata yet
-    }
-  }
-
   private async poll(leader: number, tails: KafkaTail[]): Promise<void> {
     this.polling.add(leader);
     for (const tail of tails) tail.state = 'fetching';
     let fetched: FetchedPartition[] = [];
     let cause: unknown = null;
     try {
-      const broker = await this.view.broker(leader);
       const bytesMax = PARTITION_BYTES_MAX;
       const places = tails.map(({ topic, partition, nextOffset }) => ({ topic, partition, from: nextOffset, bytesMax }));
       const bounds = { waitMs: this.nextPollMs(leader), bytesMax: FETCH_BYTES_MAX };
-      fetched = await fetchPartitions(broker, places, bounds, this.sessionOf(leader));
+      fetched = await this.view.request(leader, places, (broker) => fetchPartitions(broker, places, bounds, this.sessionOf(leader)));
     } catch (error) {
       cause = error;
     }

@@ -54,7 +54,7 @@ export class MemoryLog implements Log {
   }
 
   appender<T>(options: AppenderOptions<T>): Appender<T> {
-    const batcher = new PartitionBatcher<T>({ ...options, send: (batches) => this.send(options.topic, batches) });
+    const batcher = new PartitionBatcher<T>({ ...options, route: { send: (batches) => this.send(options.topic, batches) } });
     this.appenders.add(batcher);
     return batcher;
   }

@@ -1,27 +1,30 @@
 import { codeOf, plain } from './log-suite';
 import type { RecordToAppend } from './log';
 import { PartitionBatcher, PermanentSendError } from './partition-batcher';
-import type { PartitionBatcherOptions } from './partition-batcher';
+import type { PartitionBatcherOptions, SendRoute } from './partition-batcher';
 
-interface Request { sent: Map<number, string[]>; answer(offsets?: [partition: number, offset: number][]): void; refuse(error: Error): void }
+interface Request { sent: Map<number, string[]>; answer(outcomes?: [partition: number, outcome: number | Error][]): void; refuse(error: Error): void }
 
 /** A batcher whose sends the test answers one by one. */
-function open(options: Partial<PartitionBatcherOptions<string>> = {}) {
+function open(options: Partial<PartitionBatcherOptions<string>> = {}, leaderOf?: SendRoute['leaderOf']) {
   const requests: Request[] = [];
   const waiting: (() => void)[] = [];
   const batcher = new PartitionBatcher<string>({
     ...plain('t'),
     backoffMs: 1,
     ...options,
-    send: (batches: ReadonlyMap<number, readonly RecordToAppend[]>) => new Promise((resolve, reject) => {
-      const sent = new Map([...batches].map(([partition, records]) => [partition, records.map(({ value }) => String(value))]));
-      requests.push({
-        sent,
-        answer: (offsets = [...sent.keys()].map((partition) => [partition, 0])) => resolve(new Map(offsets)),
-        refuse: reject,
-      });
-      waiting.shift()?.();
-    }),
+    route: {
+      ...(leaderOf && { leaderOf }),
+      send: (batches: ReadonlyMap<number, readonly RecordToAppend[]>) => new Promise((resolve, reject) => {
+        const sent = new Map([...batches].map(([partition, records]) => [partition, records.map(({ value }) => String(value))]));
+        requests.push({
+          sent,
+          answer: (outcomes = [...sent.keys()].map((partition) => [partition, 0])) => resolve(new Map(outcomes)),
+          refuse: reject,
+        });
+        waiting.shift()?.();
+      }),
+    },
   });
   opened.push(batcher);
   let taken = 0;
@@ -69,6 +72,49 @@ test('[KAFKA-4] all ready partitions leave in one request, and at most two reque
   first.answer();
   third.answer();
   await batcher.close();
+});
+
+test('[KAFKA-4] each leader has requests of its own: one that hangs delays only what it leads', async () => {
+  const { batcher, next, requests } = open({}, (partition) => partition % 2);
+  // Two requests hang at leader 1, which is its bound.
+  const hanging = [batcher.append(1, 'a1', 1)];
+  const first = await next();
+  hanging.push(batcher.append(3, 'a3', 1));
+  const second = await next();
+  hanging.push(batcher.append(5, 'a5', 1));
+  for (let i = 0; i < 10; i += 1) {
+    const appended = [batcher.append(0, `${i}`, 1), batcher.append(2, `${i}`, 1)];
+    const request = await next();
+    expect([...request.sent.keys()]).toEqual([0, 2]);
+    request.answer();
+    await Promise.all(appended);
+  }
+  expect(requests).toHaveLength(12);
+  first.answer();
+  second.answer();
+  const third = await next();
+  expect(third.sent).toEqual(new Map([[5, ['a5']]]));
+  third.answer();
+  await Promise.all(hanging);
+});
+
+test('[KAFKA-4] a batch that failed is sent to the leader of now, still before anything newer', async () => {
+  let leader = 1;
+  const { batcher, next } = open({}, (partition) => (partition === 0 ? leader : 1));
+  const appended = [batcher.append(0, 'a', 1), batcher.append(1, 'other', 1)];
+  const first = await next();
+  expect([...first.sent.keys()]).toEqual([0, 1]);
+  appended.push(batcher.append(0, 'b', 1));
+  leader = 2;
+  first.answer([[0, new Error('not the leader')], [1, 4]]);
+  await expect(appended[1]).resolves.toEqual({ offset: 4 });
+  const again = await next();
+  expect(again.sent).toEqual(new Map([[0, ['a']]]));
+  again.answer([[0, 8]]);
+  const newer = await next();
+  expect(newer.sent).toEqual(new Map([[0, ['b']]]));
+  newer.answer([[0, 9]]);
+  await expect(Promise.all(appended)).resolves.toEqual([{ offset: 8 }, { offset: 4 }, { offset: 9 }]);
 });
 
 test('[KAFKA-6] a batch has at most 1000 entries and 512 kB, whatever was asked for', async () => {
@@ -194,6 +240,17 @@ test('[KAFKA-5] a batch Kafka refuses for good is rejected at once and does not 
   }
   await expect(good).resolves.toEqual({ offset: 5 });
   await expect(bad).resolves.toBe('LOG_UNAVAILABLE');
+});
+
+test('[KAFKA-5] a partition that is refused for good by itself is rejected at once, and nobody is sent twice', async () => {
+  const { batcher, next, requests } = open();
+  const good = batcher.append(0, 'good', 1);
+  const bad = batcher.append(1, 'bad', 1).catch(codeOf);
+  (await next()).answer([[0, 5], [1, new PermanentSendError('too large')]]);
+  await expect(good).resolves.toEqual({ offset: 5 });
+  await expect(bad).resolves.toBe('LOG_UNAVAILABLE');
+  await turn();
+  expect(requests).toHaveLength(1);
 });
 
 test('an encode that throws rejects its own entries and nothing else', async () => {

@@ -10,11 +10,19 @@ import type { AppendResult, Appender, AppenderOptions, RecordToAppend } from './
  * batch leaves again before anything newer: that alone keeps order, no producer id is needed [KAFKA-1].
  */
 
-/**
- * Sends one batch per partition. @returns base offsets of the partitions that are durable; one that is missing was not acknowledged.
- * It settles only when nothing of the request can reach the log any more: settling early would let a newer batch overtake it.
- */
-export type SendBatches = (batches: ReadonlyMap<number, readonly RecordToAppend[]>) => Promise<ReadonlyMap<number, number>>;
+/** Base offsets of the partitions that are durable, and why others are not; one that is missing was not acknowledged either. */
+export type SendAnswer = ReadonlyMap<number, number | Error>;
+
+/** Where batches go. */
+export interface SendRoute {
+  /**
+   * Sends one batch per partition. It settles only when nothing of the request can reach the log any more: settling early would let
+   * a newer batch overtake it.
+   */
+  send(batches: ReadonlyMap<number, readonly RecordToAppend[]>): Promise<SendAnswer>;
+  /** Who takes the batches of a partition now; null: not known. Each has requests of its own. Left out: there is only one. */
+  leaderOf?(partition: number): number | null;
+}
 
 /** An error that sending again cannot mend (a record over the broker's limit, no authorization). */
 export class PermanentSendError extends Error {
@@ -22,8 +30,8 @@ export class PermanentSendError extends Error {
 }
 
 export interface PartitionBatcherOptions<T> extends Omit<AppenderOptions<T>, 'topic' | 'class'> {
-  send: SendBatches;
-  /** Requests on the wire at once. Two keep the broker busy while one answer travels; more only make batches smaller. */
+  route: SendRoute;
+  /** Requests on the wire to one leader at once. Two keep it busy while one answer travels; more only make batches smaller. */
   requestsMax?: number;
   /** First and longest pause before a failed batch is sent again, ms. */
   backoffMs?: number;
@@ -70,7 +78,8 @@ export class PartitionBatcher<T> implements Appender<T> {
   private readonly ready = new Set<Lane<T>>();
   private readonly batchEntriesMax: number;
   private readonly batchBytesMax: number;
-  private requests = 0;
+  /** Leaders with requests on the wire, and how many: one that hangs takes only its own [KAFKA-4]. */
+  private readonly requests = new Map<number | null, number>();
   private pumpTimer: NodeJS.Immediate | null = null;
   private deadlineTimer: NodeJS.Timeout | null = null;
   private readonly backoffTimers = new Set<NodeJS.Timeout>();
@@ -134,17 +143,29 @@ export class PartitionBatcher<T> implements Appender<T> {
 
   private pump(): void {
     const requestsMax = this.options.requestsMax ?? 2;
-    while (this.requests < requestsMax && this.ready.size > 0) {
-      const lanes = this.takeReady();
-      if (lanes.length > 0) void this.send(lanes);
+    // By leader as it is now: a partition whose leader moved while it waited goes to the new one.
+    const byLeader = new Map<number | null, Lane<T>[]>();
+    for (const lane of this.ready) {
+      const leader = this.options.route.leaderOf?.(lane.partition) ?? null;
+      const lanes = byLeader.get(leader);
+      if (lanes) lanes.push(lane);
+      else byLeader.set(leader, [lane]);
+    }
+    for (const [leader, waiting] of byLeader) {
+      while ((this.requests.get(leader) ?? 0) < requestsMax) {
+        const lanes = this.takeReady(waiting);
+        if (lanes.length === 0) break;
+        void this.send(leader, lanes);
+      }
     }
   }
 
   /** Lanes for one request, each with a batch. Those that do not fit stay ready and come first next time (a Set keeps order). */
-  private takeReady(): Lane<T>[] {
+  private takeReady(waiting: readonly Lane<T>[]): Lane<T>[] {
     const lanes: Lane<T>[] = [];
     let bytes = 0;
-    for (const lane of this.ready) {
+    for (const lane of waiting) {
+      if (!this.ready.has(lane)) continue;
       if (lane.batch === null && !this.formBatch(lane)) {
         this.ready.delete(lane);
         continue;
@@ -184,22 +205,25 @@ export class PartitionBatcher<T> implements Appender<T> {
     return true;
   }
 
-  private async send(lanes: Lane<T>[]): Promise<void> {
-    this.requests += 1;
+  private async send(leader: number | null, lanes: Lane<T>[]): Promise<void> {
+    this.requests.set(leader, (this.requests.get(leader) ?? 0) + 1);
     for (const lane of lanes) lane.isSending = true;
-    let offsets: ReadonlyMap<number, number> | null = null;
+    let answer: SendAnswer | null = null;
     let cause: unknown = null;
     try {
-      offsets = await this.options.send(new Map(lanes.map((lane) => [lane.partition, lane.batch!.records])));
+      answer = await this.options.route.send(new Map(lanes.map((lane) => [lane.partition, lane.batch!.records])));
     } catch (error) {
       cause = error;
     }
-    this.requests -= 1;
+    const left = this.requests.get(leader)! - 1;
+    if (left > 0) this.requests.set(leader, left);
+    else this.requests.delete(leader);
     for (const lane of lanes) {
       lane.isSending = false;
-      const base = offsets?.get(lane.partition);
-      if (base === undefined) this.fail(lane, cause, lanes.length === 1);
-      else this.acknowledge(lane, base);
+      const outcome = answer?.get(lane.partition);
+      if (typeof outcome === 'number') this.acknowledge(lane, outcome);
+      // A partition that is refused by itself need not be sent alone to find out which one it was.
+      else this.fail(lane, outcome ?? cause, outcome !== undefined || lanes.length === 1);
     }
     this.pump();
   }
