@@ -7,9 +7,9 @@ import type { ClusterMetadata, KafkaBroker } from './kafka-internals';
 const BACKOFF_MS = 50;
 const BACKOFF_MS_MAX = 1000;
 const DISCONNECT_MS_MAX = 2000;
-/** Brokers asked at once for metadata: the first answer counts, and it takes as many hanging ones to wait for nothing. */
+/** Brokers asked at once: the first answer counts, and it takes as many hanging ones to wait for nothing. */
 const ASKED_MAX = 3;
-const METADATA_MS_MAX = 2000;
+const ASK_MS_MAX = 2000;
 /** A request to a leader that takes this long is a reason to look whether its partitions have moved. */
 const SLOW_MS = 1000;
 
@@ -97,6 +97,14 @@ export class KafkaClusterView {
     return this.request(nodeId, [{ topic, partition }], send);
   }
 
+  /** @returns the broker that coordinates a group, and where it is */
+  async coordinator(groupId: string): Promise<{ broker: KafkaBroker; address: string }> {
+    if (this.nodes.size === 0) await this.refresh();
+    const { coordinator } = await ask([...this.nodes.values()], (broker) => broker.findGroupCoordinator({ groupId, coordinatorType: 0 }));
+    if (!this.nodes.has(coordinator.nodeId)) await this.refresh();
+    return { broker: await this.broker(coordinator.nodeId), address: this.nodes.get(coordinator.nodeId)!.address };
+  }
+
   /**
    * Tries until it works or the deadline passes, with a fresh view of the cluster in between. A StreamError is an answer, not trouble.
    * @throws StreamError LOG_UNAVAILABLE after deadlineMs
@@ -129,27 +137,18 @@ export class KafkaClusterView {
 
   private async load(): Promise<string> {
     if (this.isClosed) throw new Error('The client is closed.');
+    const question = (broker: KafkaBroker) => this.metadataOf(broker);
     let metadata: ClusterMetadata | null = null;
-    if (this.nodes.size > 0) metadata = await this.ask([...this.nodes.values()]).catch(() => null);
+    if (this.nodes.size > 0) metadata = await ask([...this.nodes.values()], question).catch(() => null);
     // Addresses may have changed altogether; an error here is the one worth telling.
-    metadata ??= await this.ask(await this.seedNodes());
+    metadata ??= await ask(await this.seedNodes(), question);
     await this.take(metadata);
     return metadata.clusterId;
   }
 
-  private async ask(nodes: readonly Node[]): Promise<ClusterMetadata> {
-    const asked = shuffled(nodes).slice(0, ASKED_MAX);
-    const first = Promise.any(asked.map(({ broker }) => this.metadataOf(broker)));
-    try {
-      return await withDeadline(first, METADATA_MS_MAX, 'Metadata');
-    } catch (error) {
-      throw error instanceof AggregateError ? error.errors[0] : error;
-    }
-  }
-
   private async metadataOf(broker: KafkaBroker): Promise<ClusterMetadata> {
     const request = buildMetadata({ topics: [...this.wanted], allowAutoTopicCreation: false });
-    const metadata = (await (await connected(broker)).connectionPool.send(unparsed(request))) as ClusterMetadata;
+    const metadata = (await broker.connectionPool.send(unparsed(request))) as ClusterMetadata;
     if (metadata.brokers.length === 0) throw new StaleMetadata('The broker knows no broker yet');
     return metadata;
   }
@@ -193,6 +192,16 @@ export class KafkaClusterView {
       return leader !== null && leader !== nodeId;
     });
     if (isMoved && address) this.client.dropConnections('The partition has moved to another broker.', address);
+  }
+}
+
+/** Asks several brokers at once; the first answer counts. @throws what the first that failed says, or that none answered in time */
+async function ask<T>(nodes: readonly Node[], question: (broker: KafkaBroker) => Promise<T>): Promise<T> {
+  const asked = shuffled(nodes).slice(0, ASKED_MAX).map(async ({ broker }) => question(await connected(broker)));
+  try {
+    return await withDeadline(Promise.any(asked), ASK_MS_MAX, 'An answer of the cluster');
+  } catch (error) {
+    throw error instanceof AggregateError ? error.errors[0] : error;
   }
 }
 

@@ -89,7 +89,7 @@ class KafkaLog implements Log {
   }
 
   async join(options: JoinOptions): Promise<Membership> {
-    const membership = new KafkaMembership(this.client('group'), options, this.options.logger);
+    const membership = new KafkaMembership(new KafkaClusterView(this.client('group')), options, this.options.logger);
     this.memberships.add(membership);
     await membership.start();
     return membership;

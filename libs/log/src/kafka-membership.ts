@@ -1,21 +1,20 @@
-import type { Consumer, PartitionAssigner } from 'kafkajs';
 import { StreamError } from '@rivulet/protocol';
 import { withDeadline } from './deadline';
-import type { KafkaClient, KafkaLogger } from './kafka-client';
+import type { KafkaLogger } from './kafka-client';
+import type { KafkaClusterView } from './kafka-cluster-view';
+import { KafkaGroup } from './kafka-group';
+import type { GroupMember } from './kafka-group';
 import { MemberAssignment, MemberMetadata } from './kafka-internals';
-import type { DecodedAssignment } from './kafka-internals';
 import type { JoinOptions, Membership } from './log';
 import { assignSticky } from './sticky-assignment';
 
 const ASSIGNER = 'rivulet-sticky';
-const LEAVE_MS_MAX = 3000;
-const RESTART_MS = 500;
 /** Between two looks at the heartbeat's age the fence may be late by this much. */
 const FENCE_CHECKS = 10;
 
 /** What a member tells when it joins, and what the leader of the group tells everybody. */
 interface MemberFacts { address: string; had: number[]; round: number }
-interface GroupFacts { member: string; round: number; addresses: [address: string, partitions: number[]][] }
+interface GroupFacts { round: number; addresses: [address: string, partitions: number[]][] }
 
 /**
  * Membership of a consumer group that carries no data: who owns which partition, and under which address. Records come through the
@@ -25,7 +24,7 @@ interface GroupFacts { member: string; round: number; addresses: [address: strin
  * away, so we act as if it had; a later heartbeat confirms the assignment and they are assigned again [OWN-2]) → left.
  */
 export class KafkaMembership implements Membership {
-  private consumer: Consumer | null = null;
+  private readonly group: KafkaGroup;
   private assigned: number[] = [];
   private round = 0;
   private addressOf: ReadonlyMap<number, string> = new Map();
@@ -33,10 +32,22 @@ export class KafkaMembership implements Membership {
   private isFenced = false;
   private hasLeft = false;
   private fence: NodeJS.Timeout | null = null;
-  private restart: NodeJS.Timeout | null = null;
+  private onFirst: (() => void) | null = null;
 
-  constructor(private readonly client: KafkaClient, private readonly options: JoinOptions, private readonly logger?: KafkaLogger) {
-    listenToAssignments();
+  constructor(private readonly view: KafkaClusterView, private readonly options: JoinOptions, private readonly logger?: KafkaLogger) {
+    const { groupId, sessionTimeoutMs, heartbeatMs } = options;
+    this.group = new KafkaGroup(view, {
+      groupId,
+      protocol: ASSIGNER,
+      sessionTimeoutMs,
+      heartbeatMs,
+      // How long a rebalance waits for members to join again; they learn of it by their next heartbeat.
+      rebalanceTimeoutMs: Math.max(sessionTimeoutMs, 5000),
+      metadata: () => this.metadata(),
+      assign: (members) => this.assign(members),
+      onAssignment: (assignment) => this.take(assignment),
+      onHeartbeat: () => this.confirm(),
+    }, logger);
   }
 
   get heartbeatAt(): number {
@@ -49,10 +60,14 @@ export class KafkaMembership implements Membership {
 
   /** Resolves once joined. @throws StreamError LOG_UNAVAILABLE when that takes too long; it is then not a member */
   async start(): Promise<void> {
-    const { sessionTimeoutMs } = this.options;
+    const { topic, sessionTimeoutMs } = this.options;
+    const deadlineMs = 10_000 + 2 * sessionTimeoutMs;
     this.fence = setInterval(() => this.fenceIfSilent(), Math.max(10, sessionTimeoutMs / FENCE_CHECKS));
     try {
-      await withDeadline(this.run(), 10_000 + 2 * sessionTimeoutMs, 'Joining the group');
+      await this.view.untilAnswered(deadlineMs, () => this.view.addTopic(topic));
+      const joined = new Promise<void>((resolve) => (this.onFirst = resolve));
+      void this.group.run();
+      await withDeadline(joined, deadlineMs, 'Joining the group');
     } catch (cause) {
       await this.leave();
       throw new StreamError('LOG_UNAVAILABLE', { detail: 'The group could not be joined.', retryAfterMs: 1000 }, { cause });
@@ -63,62 +78,21 @@ export class KafkaMembership implements Membership {
     if (this.hasLeft) return;
     this.hasLeft = true;
     if (this.fence) clearInterval(this.fence);
-    if (this.restart) clearTimeout(this.restart);
-    this.revokeAll();
-    await this.stop();
-    this.client.close();
+    const held = this.isFenced ? [] : this.assigned;
+    this.assigned = [];
+    if (held.length > 0) this.options.onRevoked(held);
+    await this.group.leave();
   }
 
-  /** Joins, and resolves with the first assignment. */
-  private run(): Promise<void> {
-    const { groupId, topic, sessionTimeoutMs, heartbeatMs } = this.options;
-    const consumer: Consumer = this.client.kafka.consumer({
-      groupId,
-      sessionTimeout: sessionTimeoutMs,
-      // How long a rebalance waits for members to rejoin; the fetch below answers well within it.
-      rebalanceTimeout: Math.max(sessionTimeoutMs, 5000),
-      heartbeatInterval: heartbeatMs,
-      // The default of 5 s would delay heartbeats, rebalances and shutdown by as much [KAFKA-13].
-      maxWaitTimeInMs: 150,
-      allowAutoTopicCreation: false,
-      partitionAssigners: [this.assigner()],
-      // Not more: only a rejoin looks for the coordinator anew, a patient member would be a zombie [KAFKA-12].
-      retry: {
-        retries: 8, initialRetryTime: 100, maxRetryTime: 1000, factor: 0.2, multiplier: 2,
-        // After a bounded leave, what is left of it must not come back.
-        restartOnFailure: async () => !this.hasLeft && this.consumer === consumer,
-      },
-    });
-    this.consumer = consumer;
-    consumer.on('consumer.network.request_timeout', () => this.client.dropConnections('A request timed out.'));
-    consumer.on('consumer.heartbeat', () => {
-      if (this.consumer === consumer) this.confirm();
-    });
-    consumer.on('consumer.crash', ({ payload }) => {
-      if (this.consumer === consumer) this.crashed(payload.error, payload.restart);
-    });
-    return new Promise((resolve, reject) => {
-      consumer.on('consumer.group_join', ({ payload }) => {
-        if (this.consumer !== consumer || this.hasLeft) return;
-        // Nothing is ever fetched through the group: all of the topic is paused before the first fetch, after every join.
-        consumer.pause([{ topic }]);
-        const facts = takeGroupFacts(payload.memberId);
-        if (facts) {
-          this.round = facts.round;
-          this.addressOf = new Map(facts.addresses.flatMap(([address, held]) => held.map((partition) => [partition, address])));
-        }
-        this.take(payload.memberAssignment[topic] ?? []);
-        resolve();
-      });
-      consumer
-        .connect()
-        .then(() => consumer.subscribe({ topics: [topic] }))
-        .then(() => consumer.run({ autoCommit: false, eachBatch: async () => undefined }))
-        .catch(reject);
-    });
-  }
-
-  private take(partitions: number[]): void {
+  private take(assignment: Buffer): void {
+    if (this.hasLeft) return;
+    const decoded = assignment.length > 0 ? MemberAssignment.decode(assignment) : null;
+    const partitions = decoded?.assignment[this.options.topic] ?? [];
+    const facts = decoded && parse<GroupFacts>(decoded.userData);
+    if (facts && Array.isArray(facts.addresses)) {
+      this.round = facts.round;
+      this.addressOf = new Map(facts.addresses.flatMap(([address, held]) => held.map((partition) => [partition, address])));
+    }
     const before = this.isFenced ? [] : this.assigned;
     const revoked = before.filter((partition) => !partitions.includes(partition));
     const added = partitions.filter((partition) => !before.includes(partition));
@@ -127,11 +101,13 @@ export class KafkaMembership implements Membership {
     this.confirmedAt = performance.now();
     if (revoked.length > 0) this.options.onRevoked(revoked);
     if (added.length > 0) this.options.onAssigned(added);
+    this.onFirst?.();
   }
 
   private confirm(): void {
+    if (this.hasLeft) return;
     this.confirmedAt = performance.now();
-    if (!this.isFenced || this.hasLeft) return;
+    if (!this.isFenced) return;
     this.isFenced = false;
     this.logger?.warn({ partitions: this.assigned }, 'a heartbeat succeeded again: partitions are claimed anew');
     if (this.assigned.length > 0) this.options.onAssigned(this.assigned);
@@ -146,86 +122,26 @@ export class KafkaMembership implements Membership {
     this.options.onRevoked(this.assigned);
   }
 
-  private revokeAll(): void {
-    const held = this.isFenced ? [] : this.assigned;
-    this.assigned = [];
-    if (held.length > 0) this.options.onRevoked(held);
-  }
-
-  /** kafkajs stops for good on errors it takes for a programmer's, while the process lives on [KAFKA-11]: start over with a new one. */
-  private crashed(error: Error, restarts: boolean): void {
-    this.logger?.warn({ cause: error.message, restarts }, 'the group consumer stopped');
-    if (restarts || this.hasLeft) return;
-    this.restart = setTimeout(() => {
-      void this.stop().then(() => {
-        if (!this.hasLeft) return this.run();
-      }).catch((cause: Error) => this.crashed(cause, false));
-    }, RESTART_MS);
-  }
-
-  /** Bounded: disconnect waits for the long poll and for answers that may never come (kafkajs #918). */
-  private async stop(): Promise<void> {
-    const consumer = this.consumer;
-    this.consumer = null;
-    if (!consumer) return;
-    await withDeadline(consumer.disconnect(), LEAVE_MS_MAX, 'Leaving the group').catch(() => undefined);
-    this.client.dropConnections('left');
-  }
-
-  private assigner(): PartitionAssigner {
+  private metadata(): Buffer {
     const { topic, address } = this.options;
-    return ({ cluster }) => ({
-      name: ASSIGNER,
-      version: 1,
-      protocol: ({ topics }) => {
-        const facts: MemberFacts = { address, had: this.assigned, round: this.round };
-        return { name: ASSIGNER, metadata: MemberMetadata.encode({ version: 1, topics, userData: toBuffer(facts) }) };
-      },
-      assign: async ({ members }) => {
-        const facts = members.map(({ memberId, memberMetadata }) => ({ id: memberId, ...memberFacts(memberMetadata) }));
-        const partitions = cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId).sort((a, b) => a - b);
-        const assignment = assignSticky(partitions, facts);
-        const round = Math.max(0, ...facts.map((member) => member.round)) + 1;
-        const addresses = facts.map((member): [string, number[]] => [member.address, assignment.get(member.id)!]);
-        return facts.map(({ id }) => ({
-          memberId: id,
-          memberAssignment: MemberAssignment.encode({
-            version: 1,
-            assignment: { [topic]: assignment.get(id)! },
-            userData: toBuffer({ member: id, round, addresses }),
-          }),
-        }));
-      },
-    });
+    const facts: MemberFacts = { address, had: this.assigned, round: this.round };
+    return MemberMetadata.encode({ version: 1, topics: [topic], userData: toBuffer(facts) });
   }
-}
 
-/** Group facts by member id, from the decoding of an assignment until the join event that follows it. */
-const groupFacts = new Map<string, GroupFacts>();
-const GROUP_FACTS_MAX = 100;
-let isListening = false;
-
-/** kafkajs decodes the userData of an assignment and drops it (kafkajs #544); its decoder is one object for all, so it is wrapped once. */
-function listenToAssignments(): void {
-  if (isListening) return;
-  isListening = true;
-  const decode = MemberAssignment.decode;
-  MemberAssignment.decode = (buffer): DecodedAssignment | null => {
-    const decoded = decode(buffer);
-    const facts = decoded && parse<GroupFacts>(decoded.userData);
-    if (facts && Array.isArray(facts.addresses)) {
-      groupFacts.set(facts.member, facts);
-      // A join that fails after this leaves its facts behind: the oldest go.
-      if (groupFacts.size > GROUP_FACTS_MAX) groupFacts.delete(groupFacts.keys().next().value!);
-    }
-    return decoded;
-  };
-}
-
-function takeGroupFacts(member: string): GroupFacts | undefined {
-  const facts = groupFacts.get(member);
-  groupFacts.delete(member);
-  return facts;
+  private async assign(members: GroupMember[]): Promise<{ memberId: string; memberAssignment: Buffer }[]> {
+    const { topic } = this.options;
+    await this.view.refresh();
+    const facts = members.map(({ memberId, metadata }) => ({ id: memberId, ...memberFacts(metadata) }));
+    const partitions = Array.from({ length: this.view.partitions(topic) }, (_, partition) => partition);
+    const assignment = assignSticky(partitions, facts);
+    const round = Math.max(0, ...facts.map((member) => member.round)) + 1;
+    const addresses = facts.map((member): [string, number[]] => [member.address, assignment.get(member.id)!]);
+    const userData = toBuffer({ round, addresses });
+    return facts.map(({ id }) => ({
+      memberId: id,
+      memberAssignment: MemberAssignment.encode({ version: 1, assignment: { [topic]: assignment.get(id)! }, userData }),
+    }));
+  }
 }
 
 const toBuffer = (facts: MemberFacts | GroupFacts): Buffer => Buffer.from(JSON.stringify(facts));
