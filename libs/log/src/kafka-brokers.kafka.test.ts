@@ -152,9 +152,10 @@ async function breakOne(what: string, harm: (node: ClusterNode) => Promise<void>
   const longest = { others: single.longest(elsewhere), replicated: safe.longest([0, 1, 2, 3, 4, 5]), own: single.longest(here) };
   await mend(node);
   await single.untilAllGoOn();
-  const [a, b] = [await safe.stopAndCheck(), await single.stopAndCheck()];
   console.log(`${what}: longest wait for an acknowledgement: partitions elsewhere ${longest.others} ms, replicated ones `
-    + `${longest.replicated} ms (all back after ${Math.round(goneMs)} ms), its own ${longest.own} ms; ${a.duplicates + b.duplicates} duplicates`);
+    + `${longest.replicated} ms (all back after ${Math.round(goneMs)} ms), its own ${longest.own} ms`);
+  const [a, b] = [await safe.stopAndCheck(), await single.stopAndCheck()];
+  console.log(`${what}: ${a.duplicates + b.duplicates} duplicates`);
   expect(longest.own).toBeGreaterThan(5000); // it really was away
   expect(longest.others).toBeLessThan(OTHERS_MS_MAX);
   expect(longest.replicated).toBeLessThan(9000);
@@ -197,7 +198,7 @@ test('[KAFKA-12] the coordinator of the group is killed: the members end up with
   await others.close();
 }, 120_000);
 
-test('brokers restarted one by one: nothing acknowledged is lost or reordered, and nobody waits for long', async () => {
+test('[KAFKA-26] brokers restarted one by one: nothing acknowledged is lost or reordered, and nobody waits for long', async () => {
   const safe = await Traffic.start('rolling', 3, 'interactive', 30_000);
   safe.mark();
   for (const node of cluster.nodes) {
@@ -206,7 +207,7 @@ test('brokers restarted one by one: nothing acknowledged is lost or reordered, a
     await safe.untilAllGoOn();
   }
   const longest = safe.longest([0, 1, 2, 3, 4, 5]);
-  const { duplicates } = await safe.stopAndCheck();
-  console.log(`restarted one by one: longest wait for an acknowledgement ${longest} ms; ${duplicates} duplicates`);
+  console.log(`restarted one by one: longest wait for an acknowledgement ${longest} ms`);
+  await safe.stopAndCheck();
   expect(longest).toBeLessThan(9000);
 }, 120_000);

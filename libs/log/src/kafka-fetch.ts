@@ -33,7 +33,7 @@ export async function fetchPartitions(
   broker: KafkaBroker, places: FetchPlace[], bounds: FetchBounds, session?: FetchSession,
 ): Promise<FetchedPartition[]> {
   const supported = broker.versions?.[FETCH_API_KEY];
-  if (supported && supported.maxVersion < FETCH_VERSION) throw new Error('This Kafka is older than 2.3; it does not speak Fetch version 11.');
+  if (supported && supported.maxVersion < FETCH_VERSION) throw new Error('This Kafka is older than 2.1; it does not speak Fetch version 10.');
   const isIncremental = session !== undefined && session.known.size > 0;
   try {
     return await fetchOnce(broker, places, bounds, session);
@@ -55,7 +55,6 @@ async function fetchOnce(
     minBytes: 1, // answer with the first byte there is
     maxBytes: bounds.bytesMax,
     topics: byTopic(part?.places ?? places),
-    rackId: '',
     ...(part && {
       sessionId: part.sessionId,
       sessionEpoch: part.sessionEpoch,
@@ -86,7 +85,7 @@ function byTopic(places: FetchPlace[]): Parameters<typeof buildFetch>[0]['topics
   return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
 }
 
-/** Fetch response, version 11: throttle time, error, session, then topics of partitions with their record sets. */
+/** Fetch response, version 10: throttle time, error, session, then topics of partitions with their record sets. */
 async function decodeFetch(raw: Buffer, from: ReadonlyMap<string, number>): Promise<FetchedPartition[]> {
   const fetched: FetchedPartition[] = [];
   let at = 10; // throttle 4, error 2, session 4
@@ -101,7 +100,7 @@ async function decodeFetch(raw: Buffer, from: ReadonlyMap<string, number>): Prom
       const highWatermark = readInt64(raw, at + 2);
       at += 2 + 8 + 8 + 8; // error, high watermark, last stable offset, log start
       const aborted = int32();
-      at += Math.max(0, aborted) * 16 + 4; // aborted transactions, preferred replica
+      at += Math.max(0, aborted) * 16;
       const size = Math.max(0, int32());
       const set = raw.subarray(at, at + size);
       at += size;

@@ -9,7 +9,8 @@ import { KafkaMembership } from './kafka-membership';
 import { KafkaPointReads } from './kafka-point-reads';
 import { KafkaProducer } from './kafka-producer';
 import type { Compression } from './kafka-producer';
-import { KafkaTails } from './kafka-tails';
+import { BULK_BOUNDS, INTERACTIVE_BOUNDS, KafkaTails } from './kafka-tails';
+import type { TailBounds } from './kafka-tails';
 import { createTopics } from './kafka-topics';
 import type {
   Appender, AppenderOptions, Bounds, JoinOptions, Log, LogBatch, Membership, ProducerClass, Tail, TailHandlers, TopicSpec,
@@ -19,6 +20,8 @@ import { PartitionBatcher } from './partition-batcher';
 export interface KafkaLogOptions extends KafkaClientOptions {
   /** Of what is written; everything is read. Default none: it costs latency (lz4: 0.9 ms per 120 kB) and saves only network and disk. */
   compression?: Compression;
+  /** Partitions from this number on are of class bulk: they are read by connections of their own. Left out: none are. */
+  partitionsInteractive?: number;
   /** Bound of one read or check, ms. */
   readDeadlineMs?: number;
 }
@@ -39,7 +42,7 @@ class KafkaLog implements Log {
   private readonly appenders = new Set<{ close(): Promise<void> }>();
   private readonly memberships = new Set<KafkaMembership>();
   private readonly reads: KafkaPointReads;
-  private readonly tails: KafkaTails;
+  private readonly tails: { interactive: KafkaTails; bulk: KafkaTails };
   private readonly adminClient: KafkaClient;
   private admin: Promise<Admin> | null = null;
 
@@ -47,7 +50,8 @@ class KafkaLog implements Log {
     const { logger } = options;
     this.reads = new KafkaPointReads((name) => this.client(name), options.readDeadlineMs ?? READ_DEADLINE_MS, logger);
     const bounds = (topic: string, partition: number) => this.reads.bounds(topic, partition);
-    this.tails = new KafkaTails(new KafkaClusterView(this.client('tails')), bounds, logger);
+    const tails = (name: string, limits: TailBounds) => new KafkaTails(new KafkaClusterView(this.client(name)), bounds, limits, logger);
+    this.tails = { interactive: tails('tails', INTERACTIVE_BOUNDS), bulk: tails('tails-bulk', BULK_BOUNDS) };
     this.adminClient = this.client('admin');
   }
 
@@ -77,7 +81,8 @@ class KafkaLog implements Log {
   }
 
   tail(topic: string, partition: number, from: number, handlers: TailHandlers): Tail {
-    return this.tails.add(topic, partition, from, handlers);
+    const isBulk = partition >= (this.options.partitionsInteractive ?? Infinity);
+    return this.tails[isBulk ? 'bulk' : 'interactive'].add(topic, partition, from, handlers);
   }
 
   scan(topic: string, partition: number, from: number, options: { bytesMax?: number } = {}): Promise<LogBatch> {
@@ -102,7 +107,7 @@ class KafkaLog implements Log {
   async close(): Promise<void> {
     await Promise.all([...this.memberships].map((membership) => membership.leave()));
     await Promise.all([...this.appenders].map((appender) => appender.close()));
-    await this.tails.close();
+    await Promise.all([this.tails.interactive.close(), this.tails.bulk.close()]);
     await Promise.all([...this.producers.values()].map((producer) => producer.close()));
     await this.reads.close();
     const admin = await this.admin?.catch(() => null);

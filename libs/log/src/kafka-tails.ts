@@ -12,10 +12,16 @@ const POLL_MS_MAX = 150;
  * short first and double as long as some handler stays busy: what is added is never much more than what the handler took itself.
  */
 const POLL_MS_MIN = 4;
-const PARTITION_BYTES_MAX = 1024 * 1024;
-const FETCH_BYTES_MAX = 8 * 1024 * 1024;
 const BACKOFF_MS = 50;
 const BACKOFF_MS_MAX = 1000;
+
+/**
+ * How much one fetch may bring. Bulk partitions have fetches of their own, small ones, and the loop gets a turn between any two of
+ * their partitions: a flood in them costs an interactive fragment that arrives meanwhile at most the fold of one such piece [KAFKA-25].
+ */
+export interface TailBounds { partitionBytesMax: number; fetchBytesMax: number; isYielding: boolean }
+export const INTERACTIVE_BOUNDS: TailBounds = { partitionBytesMax: 1024 * 1024, fetchBytesMax: 8 * 1024 * 1024, isYielding: false };
+export const BULK_BOUNDS: TailBounds = { partitionBytesMax: 128 * 1024, fetchBytesMax: 512 * 1024, isYielding: true };
 
 /**
  * idle (to be fetched) → fetching → handling (its handler's promise is pending) → idle. Trouble makes it idle with a pause.
@@ -43,7 +49,7 @@ class KafkaTail implements Tail {
   }
 }
 
-/** All tails of the process: one client, and per leader one fetch at a time that covers every idle partition it leads. */
+/** All tails of one class: one client, and per leader one fetch at a time that covers every idle partition it leads. */
 export class KafkaTails {
   private readonly tails = new Set<KafkaTail>();
   /** Leaders with a fetch on the wire. */
@@ -60,6 +66,7 @@ export class KafkaTails {
     private readonly view: KafkaClusterView,
     /** Bounds through another connection: this one's is busy polling. */
     private readonly bounds: (topic: string, partition: number) => Promise<Bounds>,
+    private readonly limits: TailBounds,
     private readonly logger?: KafkaLogger,
   ) {}
 
@@ -121,14 +128,13 @@ export class KafkaTails {
     let fetched: FetchedPartition[] = [];
     let cause: unknown = null;
     try {
-      const bytesMax = PARTITION_BYTES_MAX;
+      const bytesMax = this.limits.partitionBytesMax;
       const places = tails.map(({ topic, partition, nextOffset }) => ({ topic, partition, from: nextOffset, bytesMax }));
-      const bounds = { waitMs: this.nextPollMs(leader), bytesMax: FETCH_BYTES_MAX };
+      const bounds = { waitMs: this.nextPollMs(leader), bytesMax: this.limits.fetchBytesMax };
       fetched = await this.view.request(leader, places, (broker) => fetchPartitions(broker, places, bounds, this.sessionOf(leader)));
     } catch (error) {
       cause = error;
     }
-    this.polling.delete(leader);
     const found = new Map(fetched.map((part) => [`${part.topic}/${part.partition}`, part]));
     const troubled: KafkaTail[] = [];
     for (const tail of tails) {
@@ -136,10 +142,14 @@ export class KafkaTails {
       if (tail.state !== 'fetching') continue;
       const part = found.get(`${tail.topic}/${tail.partition}`);
       if (part === undefined && cause === null) tail.state = 'idle'; // no news
-      else if (part?.errorCode === 0) this.deliver(tail, part);
+      else if (part?.errorCode === 0) {
+        this.deliver(tail, part);
+        if (this.limits.isYielding) await new Promise((resolve) => setImmediate(resolve));
+      }
       else if (part?.errorCode === ERROR_OFFSET_OUT_OF_RANGE) void this.checkJump(tail);
       else troubled.push(tail);
     }
+    this.polling.delete(leader);
     if (troubled.length > 0) this.pause(troubled, cause ?? `Kafka error ${found.get(`${troubled[0]!.topic}/${troubled[0]!.partition}`)?.errorCode}`);
     this.schedule();
   }

@@ -121,7 +121,7 @@ export interface Log {
   /** Identity of the cluster [OWN-5]. */
   clusterId(): Promise<string>;
   appender<T>(options: AppenderOptions<T>): Appender<T>;
-  /** Follows a partition from an offset, for ever. All tails of a process share one connection and one long poll per broker. */
+  /** Follows a partition from an offset, for ever. Tails of a class share one connection and one long poll per broker. */
   tail(topic: string, partition: number, from: number, handlers: TailHandlers): Tail;
   /**
    * One bounded read at a place (cold reads, restore, held fragments).

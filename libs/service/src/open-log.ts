@@ -10,6 +10,7 @@ const CHECK_MS = 2_000;
 export async function openLog(config: ServiceConfig, frame: Frame): Promise<Log> {
   const log = config.log === 'memory' ? new MemoryLog() : await openKafkaLog({
     brokers: [...config.kafkaBrokers], clientId: `${config.topicPrefix}-${frame.app}-${frame.instance}`, logger: frame.logger,
+    partitionsInteractive: config.partitionsInteractive,
   });
   if (config.createTopics === 'on' || log.kind === 'memory') {
     await log.createTopics(topicSpecs(topicNames(config.topicPrefix), {
