@@ -35,10 +35,15 @@ function nodeSettings(data, node, nodes) {
     'min.insync.replicas': insync,
     // Acknowledged means durable: a replica that lacks records never becomes the leader.
     'unclean.leader.election.enable': false,
-    // A broker that dies is replaced after its session, 9 s by default: nothing can be written to its partitions meanwhile.
-    'broker.session.timeout.ms': 3000,
-    'broker.heartbeat.interval.ms': 500,
-    // One that hangs keeps all writes waiting for this long, 30 s by default.
+    // A broker that dies or hangs is replaced after its session, 9 s by default: meanwhile nothing can be written to the partitions it has a
+    // replica of. Below the session of group members, or all of them would give their partitions up when a coordinator dies [KAFKA-12].
+    'broker.session.timeout.ms': 2000,
+    'broker.heartbeat.interval.ms': 400,
+    // The dead one may be the active controller: its successor is found before it looks for dead brokers.
+    'controller.quorum.fetch.timeout.ms': 1000,
+    'controller.quorum.election.timeout.ms': 500,
+    'controller.quorum.election.backoff.max.ms': 200,
+    // A follower that is slow keeps all writes waiting for this long, 30 s by default.
     'replica.lag.time.max.ms': 5000,
   };
 }

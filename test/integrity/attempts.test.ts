@@ -149,7 +149,6 @@ test('[JUDGE-11] a producer that lost its memory and begins again in the same ep
   const second = await takeOver(streamNo);
   await second.untilExited();
   expect(second.status).toBe('ended');
-  // Acknowledged means durable, not accepted [APPEND-1]: the other text is in the log, and refused there.
   const content = await check(streamNo, [...first.acknowledged, ...second.acknowledged], observed);
   expect(content).not.toContain('x');
   expectWords(content, 'a', 'b');

@@ -18,7 +18,7 @@ export interface ProducerOrder {
 }
 export interface Started { streamNo: string; epoch: number; writeToken: string; next: number }
 
-/** Runs producer-process.cjs and gathers what it says. */
+/** Runs producer-child.cjs and gathers what it says. */
 export class ProducerProcess {
   readonly acknowledged: Acknowledged[] = [];
   started: Started | null = null;
@@ -29,7 +29,7 @@ export class ProducerProcess {
   private noise = '';
 
   constructor(order: ProducerOrder) {
-    this.child = spawn(process.execPath, [path.join(__dirname, 'producer-process.cjs'), JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(process.execPath, [path.join(__dirname, 'producer-child.cjs'), JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.exited = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.stderr!.on('data', (bytes) => { this.noise += bytes; });
     createInterface({ input: this.child.stdout! }).on('line', (line) => this.take(JSON.parse(line)));

@@ -1,8 +1,10 @@
 import { setTimeout as elapse } from 'node:timers/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { eventually } from '../../../test/support/eventually';
-import { KafkaCluster } from '../../../test/support/kafka-cluster';
-import type { ClusterNode } from '../../../test/support/kafka-cluster';
+import { startLocalCluster } from '../../../tools/local-cluster.cjs';
 import { KafkaClient } from './kafka-client';
 import { KafkaClusterView } from './kafka-cluster-view';
 import { openKafkaLog } from './kafka-log';
@@ -15,16 +17,23 @@ const PACE_MS = 5;
 /** What a dead or hanging broker may cost what does not depend on it. */
 const OTHERS_MS_MAX = 1000;
 
-let cluster: KafkaCluster;
+type Cluster = Awaited<ReturnType<typeof startLocalCluster>>;
+type Broker = Cluster['list'][number];
+const folder = mkdtempSync(path.join(os.tmpdir(), 'rivulet-brokers-'));
+let cluster: Cluster;
+let brokers: string[];
 let log: Log;
 const traffics: Traffic[] = [];
 beforeAll(async () => {
-  cluster = await KafkaCluster.start();
-  log = await openKafkaLog({ brokers: cluster.brokers, clientId: 'brokers-test' });
+  cluster = await startLocalCluster({ folder });
+  brokers = cluster.brokers.split(',');
+  log = await openKafkaLog({ brokers, clientId: 'brokers-test' });
 }, 120_000);
 afterAll(async () => {
   await log?.close();
-  await cluster?.stop();
+  // Asked to stop, brokers wait for each other.
+  await Promise.all(cluster?.list.map((broker) => broker.kill('SIGKILL')) ?? []);
+  rmSync(folder, { recursive: true, force: true });
 }, 60_000);
 
 afterEach(async () => { for (const traffic of traffics.splice(0)) await traffic.stop(); }, 60_000);
@@ -118,7 +127,7 @@ class Traffic {
 }
 
 async function leadersOf(topic: string): Promise<number[]> {
-  const admin = new Kafka({ brokers: cluster.brokers, logLevel: logLevel.NOTHING }).admin();
+  const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
   await admin.disconnect();
@@ -131,18 +140,18 @@ async function leadersOf(topic: string): Promise<number[]> {
  * One broker is in trouble. Partitions with one replica elsewhere must not notice; those with three replicas wait until the controller
  * has given the broker up, because acks=all waits for every replica in sync, whoever leads.
  */
-async function breakOne(what: string, harm: (node: ClusterNode) => Promise<void>, mend: (node: ClusterNode) => Promise<void>): Promise<void> {
+async function breakOne(what: string, harm: (broker: Broker) => Promise<void>, mend: (broker: Broker) => Promise<void>): Promise<void> {
   // Two classes: a leader answers the requests of one connection one after the other, and one of those may wait for a replica.
   const safe = await Traffic.start('safe', 3, 'bulk', 30_000);
   const single = await Traffic.start('single', 1, 'interactive', 3000);
   const leaders = await leadersOf(single.topic);
-  const node = cluster.node(leaders[0]!);
-  const elsewhere = leaders.flatMap((leader, p) => (leader === node.id ? [] : [p]));
-  const here = leaders.flatMap((leader, p) => (leader === node.id ? [p] : []));
+  const broker = cluster.list.find(({ node }) => node.nodeId === leaders[0])!;
+  const elsewhere = leaders.flatMap((leader, p) => (leader === broker.node.nodeId ? [] : [p]));
+  const here = leaders.flatMap((leader, p) => (leader === broker.node.nodeId ? [p] : []));
   expect(elsewhere.length).toBeGreaterThan(0);
   safe.mark();
   single.mark();
-  await harm(node);
+  await harm(broker);
   const harmedAt = performance.now();
   await safe.untilAllGoOn();
   const goneMs = performance.now() - harmedAt;
@@ -150,7 +159,7 @@ async function breakOne(what: string, harm: (node: ClusterNode) => Promise<void>
   await single.untilAllGoOn(elsewhere);
   await eventually(() => expect(performance.now() - harmedAt).toBeGreaterThan(6000));
   const longest = { others: single.longest(elsewhere), replicated: safe.longest([0, 1, 2, 3, 4, 5]), own: single.longest(here) };
-  await mend(node);
+  await mend(broker);
   await single.untilAllGoOn();
   console.log(`${what}: longest wait for an acknowledgement: partitions elsewhere ${longest.others} ms, replicated ones `
     + `${longest.replicated} ms (all back after ${Math.round(goneMs)} ms), its own ${longest.own} ms`);
@@ -162,11 +171,11 @@ async function breakOne(what: string, harm: (node: ClusterNode) => Promise<void>
 }
 
 test('[KAFKA-4] a broker killed under load: nothing acknowledged is lost or reordered, and others do not wait for it', async () => {
-  await breakOne('killed', (node) => node.halt(), (node) => node.revive());
+  await breakOne('killed', (broker) => broker.kill('SIGKILL'), (broker) => broker.restart());
 }, 120_000);
 
 test('[KAFKA-20] a broker that hangs: nothing acknowledged is lost or reordered, and others do not wait for it', async () => {
-  await breakOne('hanging', async (node) => node.pause(), async (node) => node.resume());
+  await breakOne('hanging', (broker) => broker.kill('SIGSTOP'), (broker) => broker.kill('SIGCONT'));
 }, 120_000);
 
 test('[KAFKA-12] the coordinator of the group is killed: the members end up with the partitions they had', async () => {
@@ -174,18 +183,18 @@ test('[KAFKA-12] the coordinator of the group is killed: the members end up with
   await log.createTopics([{ topic, partitions: PARTITIONS, replication: 3, settings: { 'min.insync.replicas': '2' } }]);
   const groupId = `${topic}.group`;
   const members = ['http://a', 'http://b'].map((address) => assignedTo(groupId, topic, address));
-  const others = await openKafkaLog({ brokers: cluster.brokers, clientId: 'brokers-test-2' });
+  const others = await openKafkaLog({ brokers, clientId: 'brokers-test-2' });
   const memberships = [await log.join(members[0]!.options), await others.join(members[1]!.options)];
   await members[0]!.until(() => members[0]!.held.size === 3 && members[1]!.held.size === 3);
   const before = members.map(({ held }) => [...held].sort());
 
-  const view = new KafkaClusterView(new KafkaClient({ brokers: cluster.brokers, clientId: 'looks' }, 'coordinator'));
+  const view = new KafkaClusterView(new KafkaClient({ brokers, clientId: 'looks' }, 'coordinator'));
   const { address } = await view.coordinator(groupId);
   await view.close();
-  const node = cluster.nodes.find((each) => each.address === address)!;
+  const coordinator = cluster.list.find((each) => each.address === address)!;
   let fences = 0;
   const watch = setInterval(() => { if (members.some(({ held }) => held.size === 0)) fences += 1; }, 20);
-  await node.halt();
+  await coordinator.kill('SIGKILL');
   const killedAt = performance.now();
   await eventually(() => { for (const { heartbeatAt } of memberships) expect(heartbeatAt).toBeGreaterThan(killedAt + 1000); }, 30_000);
   const silentMs = performance.now() - killedAt;
@@ -193,7 +202,7 @@ test('[KAFKA-12] the coordinator of the group is killed: the members end up with
   clearInterval(watch);
   console.log(`coordinator killed: heartbeats again after ${Math.round(silentMs)} ms, ${fences > 0 ? `given up for ${fences * 20} ms` : 'nothing given up'}`);
   expect(silentMs).toBeLessThan(12_000);
-  await node.revive();
+  await coordinator.restart();
   for (const membership of memberships) await membership.leave();
   await others.close();
 }, 120_000);
@@ -201,9 +210,9 @@ test('[KAFKA-12] the coordinator of the group is killed: the members end up with
 test('[KAFKA-26] brokers restarted one by one: nothing acknowledged is lost or reordered, and nobody waits for long', async () => {
   const safe = await Traffic.start('rolling', 3, 'interactive', 30_000);
   safe.mark();
-  for (const node of cluster.nodes) {
-    await node.stop();
-    await node.revive();
+  for (const broker of cluster.list) {
+    await broker.stop();
+    await broker.restart();
     await safe.untilAllGoOn();
   }
   const longest = safe.longest([0, 1, 2, 3, 4, 5]);

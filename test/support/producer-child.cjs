@@ -1,6 +1,6 @@
 'use strict';
 // A producer in a process of its own, by the SDK: what tests kill -9 or stop in the middle. It says on stdout, one JSON object a line,
-// what it knows: {kind: 'started' | 'acknowledged' | 'failed' | 'ended', …}. `producer-process.ts` starts it.
+// what it knows: {kind: 'started' | 'acknowledged' | 'failed' | 'ended', …}. producer-process.ts starts it.
 const { Producer, rivulet } = require('@rivulet/client');
 
 /** @type {{ url: string, apiKey: string, open?: object, retry?: { streamNo: string, keep: 'all' | 'none' }, resume?: object,
