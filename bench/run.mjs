@@ -13,6 +13,7 @@ const SYSTEMS = {
   rates: null,
   latency: { proxy: true },
   throughput: {},
+  priority: {},
   memory: {},
   restore: {},
   storm: {},

@@ -1,0 +1,59 @@
+// A flood of bulk fragments, in a process of its own: NDJSON bodies that never end, read by ingest as fast as it takes them.
+// fork(…, [JSON of {url, apiKey, producers, lineBytes, bytesPerSecond}]): bytesPerSecond of each producer, 0: as fast as it is read.
+// Says {kind: 'flooding'} once everything flows, and on a message {kind: 'report'} answers {kind: 'acknowledged', bytes}.
+import { once } from 'node:events';
+import http from 'node:http';
+import { openStream } from './streams.mjs';
+
+const orders = JSON.parse(process.argv[2]);
+const TICK_MS = 10;
+let acknowledgedBytes = 0;
+
+/** Takes acknowledgement lines; they come in any pieces. */
+function countLines(response, lineBytes) {
+  let rest = '';
+  response.setEncoding('utf8');
+  response.on('data', (text) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop();
+    for (const line of lines) {
+      if (line === '') continue;
+      const { from, to, code, detail } = JSON.parse(line);
+      if (code) throw new Error(`flood: ${code} ${detail}`);
+      acknowledgedBytes += (to - from + 1) * lineBytes;
+    }
+  });
+}
+
+async function produce({ url, apiKey, lineBytes, bytesPerSecond }) {
+  const { streamNo, writeToken } = await openStream({ urls: { ingest: url }, apiKey }, { class: 'bulk', contentType: 'text/plain; charset=utf-8' });
+  const request = http.request(`${url}/v1/streams/${streamNo}/fragments`, {
+    method: 'POST', headers: { authorization: `Bearer ${writeToken}`, 'content-type': 'application/x-ndjson' },
+  });
+  request.on('response', (response) => countLines(response, lineBytes));
+  request.on('error', (error) => { throw error; });
+  const filler = 'x'.repeat(lineBytes);
+  const startedAt = performance.now();
+  let sequence = 0;
+  for (;;) {
+    if (bytesPerSecond > 0) {
+      const due = ((performance.now() - startedAt) / 1000) * bytesPerSecond;
+      if (sequence * lineBytes >= due) {
+        await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+        continue;
+      }
+    }
+    sequence += 1;
+    if (!request.write(`{"seq":${sequence},"data":"${filler}"}\n`)) await once(request, 'drain');
+    else if (sequence % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+for (const order of orders) for (let n = 0; n < order.producers; n++) void produce(order);
+const watch = setInterval(() => {
+  if (acknowledgedBytes === 0) return;
+  clearInterval(watch);
+  process.send({ kind: 'flooding' });
+}, 50);
+process.on('message', () => process.send({ kind: 'acknowledged', bytes: acknowledgedBytes }));
+process.on('disconnect', () => process.exit(0));
