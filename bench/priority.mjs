@@ -42,9 +42,11 @@ export async function priority({ system, isQuick }) {
   const seconds = isQuick ? 5 : 15;
   await measureService(system, seconds); // warms the JVM
   const before = await measureService(system, seconds);
+  console.log(`bench: priority: calm p99 ${before.p99.toFixed(1)} ms`);
   const full = await underFlood(system, seconds, [
     { producers: 4, lineBytes: 1000, bytesPerSecond: 0 }, { producers: 1, lineBytes: 60_000, bytesPerSecond: 20 * MB },
   ]);
+  console.log(`bench: priority: under ${(full.perSecond / MB).toFixed(1)} MB/s p99 ${full.p99.toFixed(1)} ms`);
   await elapse(3000);
   const limited = await underFlood(system, seconds, [{ producers: 5, lineBytes: 4000, bytesPerSecond: Math.round((full.perSecond * SHARE) / 5) }]);
   await elapse(3000);

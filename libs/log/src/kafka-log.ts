@@ -29,6 +29,7 @@ export interface KafkaLogOptions extends KafkaClientOptions {
 const READ_DEADLINE_MS = 10_000;
 const CHECK_MS_MAX = 3000;
 const ADMIN_MS_MAX = 60_000;
+const ADMIN_CONNECT_MS_MAX = 3000;
 const ADMIN_RETRY_MS = 200;
 
 /** Opens nothing yet: each part connects when it is first used, so a process can start while Kafka is away and say so by readiness. */
@@ -43,8 +44,9 @@ class KafkaLog implements Log {
   private readonly memberships = new Set<KafkaMembership>();
   private readonly reads: KafkaPointReads;
   private readonly tails: { interactive: KafkaTails; bulk: KafkaTails };
-  private readonly adminClient: KafkaClient;
+  private adminClient: KafkaClient | null = null;
   private admin: Promise<Admin> | null = null;
+  private adminTurns = 0;
 
   constructor(private readonly options: KafkaLogOptions) {
     const { logger } = options;
@@ -52,7 +54,6 @@ class KafkaLog implements Log {
     const bounds = (topic: string, partition: number) => this.reads.bounds(topic, partition);
     const tails = (name: string, limits: TailBounds) => new KafkaTails(new KafkaClusterView(this.client(name)), bounds, limits, logger);
     this.tails = { interactive: tails('tails', INTERACTIVE_BOUNDS), bulk: tails('tails-bulk', BULK_BOUNDS) };
-    this.adminClient = this.client('admin');
   }
 
   async createTopics(specs: TopicSpec[]): Promise<void> {
@@ -112,7 +113,7 @@ class KafkaLog implements Log {
     await this.reads.close();
     const admin = await this.admin?.catch(() => null);
     if (admin) await withDeadline(admin.disconnect(), CHECK_MS_MAX, 'Disconnecting').catch(() => undefined);
-    this.adminClient.close();
+    this.adminClient?.close();
   }
 
   private client(name: string): KafkaClient {
@@ -126,7 +127,7 @@ class KafkaLog implements Log {
         return await withDeadline(this.openAdmin().then(work), Math.max(1, deadlineAt - performance.now()), 'Kafka');
       } catch (cause) {
         const isOver = performance.now() + ADMIN_RETRY_MS >= deadlineAt;
-        if (isOver) this.adminClient.dropConnections('An administrative request took too long.');
+        if (isOver) this.adminClient?.dropConnections('An administrative request took too long.');
         // A list of what is wrong with each topic is Kafka's answer, not trouble on the way to it.
         if (isOver || cause instanceof KafkaJSAggregateError) {
           throw new StreamError('LOG_UNAVAILABLE', { detail: reasonOf(cause), retryAfterMs: 1000 }, { cause });
@@ -136,10 +137,16 @@ class KafkaLog implements Log {
     }
   }
 
+  /** kafkajs tries the same seed again while that one hangs: each attempt is bounded here and begins with another [KAFKA-24]. */
   private openAdmin(): Promise<Admin> {
     this.admin ??= (async () => {
-      const admin = this.adminClient.kafka.admin();
-      await admin.connect();
+      const { brokers } = this.options;
+      const at = this.adminTurns++ % brokers.length;
+      const client = new KafkaClient({ ...this.options, brokers: [...brokers.slice(at), ...brokers.slice(0, at)] }, 'admin');
+      this.adminClient?.close();
+      this.adminClient = client;
+      const admin = client.kafka.admin();
+      await withDeadline(admin.connect(), ADMIN_CONNECT_MS_MAX, 'Connecting');
       return admin;
     })().catch((error) => {
       this.admin = null;

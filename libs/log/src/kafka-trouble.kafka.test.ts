@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { connect } from 'node:net';
-import type { Socket } from 'node:net';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { transformFileSync } from '@swc/core';
@@ -87,6 +87,29 @@ test('[OWN-2] a member without a heartbeat for a session timeout gives its parti
   await member.until(() => member.held.size === 2);
   await membership.leave();
   await log.close();
+}, 60_000);
+
+test('[KAFKA-24] a broker of the list that takes connections and never answers does not keep anybody from starting', async () => {
+  const held = new Set<Socket>();
+  const hanging = createServer((socket) => {
+    held.add(socket);
+    socket.on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve));
+  const log = await openKafkaLog({ brokers: [`127.0.0.1:${(hanging.address() as AddressInfo).port}`, ...brokers], clientId: 'seeds' });
+  const started = performance.now();
+  await log.check();
+  expect(performance.now() - started).toBeLessThan(2000);
+  const topic = await freshTopic(log, 1); // by kafkajs's own admin, which has to give the first one up
+  await log.appender(plain(topic)).append(0, 'k:1', 3);
+  expect((await log.scan(topic, 0, 0)).records).toHaveLength(1);
+  const member = assignedTo(`${topic}.group`, topic, 'http://a');
+  await log.join(member.options);
+  expect(held.size).toBeGreaterThan(0); // it really was asked
+  expect(performance.now() - started).toBeLessThan(15_000);
+  await log.close();
+  for (const socket of held) socket.destroy();
+  hanging.close();
 }, 60_000);
 
 test('closing is bounded although the broker hangs', async () => {
