@@ -1,5 +1,6 @@
 import { encodeRecord, StreamError } from '@rivulet/protocol';
 import type { AbortRecord, EndRecord } from '@rivulet/protocol';
+import { BulkTurns } from '@rivulet/log';
 import type { AppendResult, Appender, Log, RecordToAppend } from '@rivulet/log';
 import type { AppendEntry, FragmentRun, LogEntry, Route } from './append-entry';
 import { continues } from './parse-append';
@@ -39,6 +40,7 @@ export class FragmentAppender {
    * streams of a partition gives that without memory per stream, and neighbours in the queue stay consecutive, so they pack.
    */
   private readonly counters: number[] = [];
+  private readonly turns = new BulkTurns();
   private readonly runs = new WriterRuns();
   private readonly waiting = new Map<number, (() => void)[]>();
   /** Per partition the last append that wakes nobody yet; the entries of a partition settle in order, so it stands for all before it. */
@@ -75,8 +77,12 @@ export class FragmentAppender {
     return this.take(partition, { kind: 'seal', streamNo, record }, ENTRY_BYTES);
   }
 
-  /** @returns whether an append of so many bytes fits now */
+  /** @returns whether a streaming body may append so many bytes now: they fit, and are not bulk in the way of interactive */
   hasRoom(partition: number, bytes: number): boolean {
+    return this.fits(partition, bytes) && !(this.isBulk(partition) && this.turns.isHeld());
+  }
+
+  private fits(partition: number, bytes: number): boolean {
     return this.classOf(partition).queuedBytes(partition) + bytes + ENTRY_BYTES <= this.options.queueBytesMax / 2;
   }
 
@@ -85,7 +91,8 @@ export class FragmentAppender {
    * A full queue has entries under way, so something settles and asks again.
    */
   async room(partition: number, bytes: number): Promise<void> {
-    while (!this.hasRoom(partition, bytes) && this.classOf(partition).queuedBytes(partition) > 0) {
+    if (this.isBulk(partition)) await this.turns.free();
+    while (!this.fits(partition, bytes) && this.classOf(partition).queuedBytes(partition) > 0) {
       await this.change(partition);
     }
   }
@@ -103,10 +110,11 @@ export class FragmentAppender {
   }
 
   private take(partition: number, entry: LogEntry, bytes: number): Promise<AppendResult> {
+    if (!this.isBulk(partition)) this.turns.noteInteractive();
     const appended = this.classOf(partition).append(partition, entry, bytes);
     // Only while someone waits for room: the usual append pays nothing for it.
     if (this.waiting.has(partition)) this.wakeAfter(partition, appended);
-    else if (!this.hasRoom(partition, 0)) this.wakeAfter(partition, appended);
+    else if (!this.fits(partition, 0)) this.wakeAfter(partition, appended);
     else this.newest.set(partition, appended);
     return appended;
   }
@@ -138,7 +146,11 @@ export class FragmentAppender {
   }
 
   private classOf(partition: number): Appender<LogEntry> {
-    return partition < this.options.partitionsInteractive ? this.interactive : this.bulk;
+    return this.isBulk(partition) ? this.bulk : this.interactive;
+  }
+
+  private isBulk(partition: number): boolean {
+    return partition >= this.options.partitionsInteractive;
   }
 }
 

@@ -4,6 +4,7 @@ export type {
 } from './log';
 export { MemoryLog } from './memory-log';
 export type { MemoryFaults, MemoryLogOptions } from './memory-log';
+export { BulkTurns } from './bulk-turns';
 export { Table } from './table';
 export type { TableListener, TableOptions } from './table';
 export { PartitionBatcher, PermanentSendError } from './partition-batcher';

@@ -1,6 +1,7 @@
 import { KafkaJSAggregateError } from 'kafkajs';
 import type { Admin } from 'kafkajs';
 import { StreamError } from '@rivulet/protocol';
+import { BulkTurns } from './bulk-turns';
 import { withDeadline } from './deadline';
 import { KafkaClient } from './kafka-client';
 import type { KafkaClientOptions } from './kafka-client';
@@ -52,7 +53,8 @@ class KafkaLog implements Log {
     const { logger } = options;
     this.reads = new KafkaPointReads((name) => this.client(name), options.readDeadlineMs ?? READ_DEADLINE_MS, logger);
     const bounds = (topic: string, partition: number) => this.reads.bounds(topic, partition);
-    const tails = (name: string, limits: TailBounds) => new KafkaTails(new KafkaClusterView(this.client(name)), bounds, limits, logger);
+    const turns = new BulkTurns();
+    const tails = (name: string, limits: TailBounds) => new KafkaTails(new KafkaClusterView(this.client(name)), bounds, limits, turns, logger);
     this.tails = { interactive: tails('tails', INTERACTIVE_BOUNDS), bulk: tails('tails-bulk', BULK_BOUNDS) };
   }
 

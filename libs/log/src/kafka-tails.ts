@@ -1,3 +1,4 @@
+import type { BulkTurns } from './bulk-turns';
 import type { KafkaLogger } from './kafka-client';
 import type { KafkaClusterView } from './kafka-cluster-view';
 import { ERROR_OFFSET_OUT_OF_RANGE, fetchPartitions } from './kafka-fetch';
@@ -19,9 +20,9 @@ const BACKOFF_MS_MAX = 1000;
  * How much one fetch may bring. Bulk partitions have fetches of their own, small ones, and the loop gets a turn between any two of
  * their partitions: a flood in them costs an interactive fragment that arrives meanwhile at most the fold of one such piece [KAFKA-25].
  */
-export interface TailBounds { partitionBytesMax: number; fetchBytesMax: number; isYielding: boolean }
-export const INTERACTIVE_BOUNDS: TailBounds = { partitionBytesMax: 1024 * 1024, fetchBytesMax: 8 * 1024 * 1024, isYielding: false };
-export const BULK_BOUNDS: TailBounds = { partitionBytesMax: 128 * 1024, fetchBytesMax: 512 * 1024, isYielding: true };
+export interface TailBounds { partitionBytesMax: number; fetchBytesMax: number; isBulk: boolean }
+export const INTERACTIVE_BOUNDS: TailBounds = { partitionBytesMax: 1024 * 1024, fetchBytesMax: 8 * 1024 * 1024, isBulk: false };
+export const BULK_BOUNDS: TailBounds = { partitionBytesMax: 128 * 1024, fetchBytesMax: 512 * 1024, isBulk: true };
 
 /**
  * idle (to be fetched) → fetching → handling (its handler's promise is pending) → idle. Trouble makes it idle with a pause.
@@ -67,6 +68,7 @@ export class KafkaTails {
     /** Bounds through another connection: this one's is busy polling. */
     private readonly bounds: (topic: string, partition: number) => Promise<Bounds>,
     private readonly limits: TailBounds,
+    private readonly turns: BulkTurns,
     private readonly logger?: KafkaLogger,
   ) {}
 
@@ -128,6 +130,7 @@ export class KafkaTails {
     let fetched: FetchedPartition[] = [];
     let cause: unknown = null;
     try {
+      if (this.limits.isBulk) await this.turns.free();
       const bytesMax = this.limits.partitionBytesMax;
       const places = tails.map(({ topic, partition, nextOffset }) => ({ topic, partition, from: nextOffset, bytesMax }));
       const bounds = { waitMs: this.nextPollMs(leader), bytesMax: this.limits.fetchBytesMax };
@@ -144,7 +147,7 @@ export class KafkaTails {
       if (part === undefined && cause === null) tail.state = 'idle'; // no news
       else if (part?.errorCode === 0) {
         this.deliver(tail, part);
-        if (this.limits.isYielding) await new Promise((resolve) => setImmediate(resolve));
+        if (this.limits.isBulk) await new Promise((resolve) => setImmediate(resolve));
       }
       else if (part?.errorCode === ERROR_OFFSET_OUT_OF_RANGE) void this.checkJump(tail);
       else troubled.push(tail);
@@ -176,6 +179,7 @@ export class KafkaTails {
       tail.state = 'idle';
       return;
     }
+    if (!this.limits.isBulk) this.turns.noteInteractive();
     tail.nextOffset = nextOffset;
     tail.state = 'handling';
     const pending = tail.handlers.onBatch({ topic, partition, records, nextOffset, highWatermark });
