@@ -35,8 +35,8 @@ function nodeSettings(data, node, nodes) {
     'min.insync.replicas': insync,
     // Acknowledged means durable: a replica that lacks records never becomes the leader.
     'unclean.leader.election.enable': false,
-    // A broker that dies or hangs is replaced after its session, 9 s by default: meanwhile nothing can be written to the partitions it has a
-    // replica of. Below the session of group members, or all of them would give their partitions up when a coordinator dies [KAFKA-12].
+    // A broker that dies or hangs is replaced after its session, 9 s by default: meanwhile nothing can be written to the partitions it
+    // has a replica of. Below the session of group members, or all would give their partitions up when a coordinator dies [KAFKA-12].
     'broker.session.timeout.ms': 2000,
     'broker.heartbeat.interval.ms': 400,
     // The dead one may be the active controller: its successor is found before it looks for dead brokers.

@@ -29,7 +29,8 @@ export class ProducerProcess {
   private noise = '';
 
   constructor(order: ProducerOrder) {
-    this.child = spawn(process.execPath, [path.join(__dirname, 'producer-child.cjs'), JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const args = [path.join(__dirname, 'producer-child.cjs'), JSON.stringify(order)];
+    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.exited = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.stderr!.on('data', (bytes) => { this.noise += bytes; });
     createInterface({ input: this.child.stdout! }).on('line', (line) => this.take(JSON.parse(line)));
@@ -44,7 +45,8 @@ export class ProducerProcess {
 
   async untilAcknowledged(count: number): Promise<void> {
     await eventually(() => {
-      if (this.acknowledged.length < count) throw new Error(`${this.acknowledged.length} of ${count} acknowledged: ${JSON.stringify(this.failure)} ${this.noise}`);
+      if (this.acknowledged.length >= count) return;
+      throw new Error(`${this.acknowledged.length} of ${count} acknowledged: ${JSON.stringify(this.failure)} ${this.noise}`);
     }, 30_000);
   }
 

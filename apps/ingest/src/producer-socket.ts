@@ -168,8 +168,8 @@ export class ProducerSocket {
   }
 
   /**
-   * The window: what is on its way is bounded per socket, what waits for the partition by its queue. A socket is read in order, so streams of
-   * both classes on one share its pauses: a producer of both uses one for each.
+   * The window: what is on its way is bounded per socket, what waits for the partition by its queue. A socket is read in order, so
+   * streams of both classes on one share its pauses: a producer of both uses one for each.
    */
   private waitForRoom(stream: SocketStream): void {
     const { appender, settings } = this.parts;

@@ -45,7 +45,11 @@ export class KafkaGroup {
   private hasLeft = false;
   private wake: (() => void) | null = null;
 
-  constructor(private readonly view: KafkaClusterView, private readonly options: KafkaGroupOptions, private readonly logger?: KafkaLogger) {}
+  constructor(
+    private readonly view: KafkaClusterView,
+    private readonly options: KafkaGroupOptions,
+    private readonly logger?: KafkaLogger,
+  ) {}
 
   /** Goes on until `leave`. */
   async run(): Promise<void> {

@@ -137,6 +137,42 @@ test('tails of one partition take turns: none skips records, and none waits for 
   for (const tail of tails) await tail.close();
 });
 
+test('[KAFKA-25] bulk partitions come in small pieces, one in a turn of the loop; interactive ones do not wait behind them', async () => {
+  const split = await openKafkaLog({ brokers, clientId: 'classes', partitionsInteractive: 1 });
+  const topic = await freshTopic(split, 4);
+  const appender = split.appender(plain(topic, { batchBytesMax: 64 * 1024, class: 'bulk' }));
+  const entry = `k:${'x'.repeat(4000)}`;
+  const count = 500;
+  await Promise.all([1, 2, 3].flatMap((partition) => Array.from({ length: count }, () => appender.append(partition, entry, entry.length))));
+  let turn = 0;
+  let isOver = false;
+  const nextTurn = (): void => { turn += 1; if (!isOver) setImmediate(nextTurn); };
+  nextTurn();
+  const turns: number[] = [];
+  const sizes: number[] = [];
+  const gatherers = [1, 2, 3].map((partition) => {
+    const gatherer = new Gatherer();
+    split.tail(topic, partition, 0, {
+      ...gatherer.handlers,
+      onBatch: (batch) => {
+        turns.push(turn);
+        sizes.push(batch.records.reduce((sum, { value }) => sum + value!.length, 0));
+        gatherer.handlers.onBatch(batch);
+      },
+    });
+    return gatherer;
+  });
+  const quick = new Gatherer();
+  split.tail(topic, 0, 0, quick.handlers);
+  await split.appender(plain(topic)).append(0, 'k:now', 5);
+  await quick.count(1);
+  await Promise.all(gatherers.map((gatherer) => gatherer.count(count)));
+  isOver = true;
+  expect(new Set(turns).size).toBe(turns.length);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(128 * 1024 + 64 * 1024);
+  await split.close();
+});
+
 test('[JUDGE-3] LogAppendTime is the time of the broker for every record of a batch, whatever time the producer wrote', async () => {
   const topic = await freshTopic(log, 1);
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });

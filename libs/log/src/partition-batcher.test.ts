@@ -3,7 +3,11 @@ import type { RecordToAppend } from './log';
 import { PartitionBatcher, PermanentSendError } from './partition-batcher';
 import type { PartitionBatcherOptions, SendRoute } from './partition-batcher';
 
-interface Request { sent: Map<number, string[]>; answer(outcomes?: [partition: number, outcome: number | Error][]): void; refuse(error: Error): void }
+interface Request {
+  sent: Map<number, string[]>;
+  answer(outcomes?: [partition: number, outcome: number | Error][]): void;
+  refuse(error: Error): void;
+}
 
 /** A batcher whose sends the test answers one by one. */
 function open(options: Partial<PartitionBatcherOptions<string>> = {}, leaderOf?: SendRoute['leaderOf']) {
@@ -128,6 +132,19 @@ test('[KAFKA-6] a batch has at most 1000 entries and 512 kB, whatever was asked 
     request.answer();
   }
   expect(sizes).toEqual([[1000, 1], [1000, 1], [500, 1]]);
+});
+
+test('[KAFKA-25] a request is bounded over its partitions; those that do not fit leave with the next one', async () => {
+  const { batcher, next } = open({ requestBytesMax: 25 });
+  for (const partition of [0, 1, 2, 3]) void batcher.append(partition, 'x', 10);
+  void batcher.append(4, 'large', 50);
+  const sizes: number[][] = [];
+  for (let i = 0; i < 3; i += 1) {
+    const request = await next();
+    sizes.push([...request.sent.keys()]);
+    request.answer();
+  }
+  expect(sizes).toEqual([[0, 1], [2, 3], [4]]);
 });
 
 test('an entry larger than a batch leaves alone', async () => {

@@ -33,6 +33,8 @@ export interface PartitionBatcherOptions<T> extends Omit<AppenderOptions<T>, 'to
   route: SendRoute;
   /** Requests on the wire to one leader at once. Two keep it busy while one answer travels; more only make batches smaller. */
   requestsMax?: number;
+  /** Bound of one request over all its partitions, bytes; a batch that is larger leaves alone. */
+  requestBytesMax?: number;
   /** First and longest pause before a failed batch is sent again, ms. */
   backoffMs?: number;
   backoffMsMax?: number;
@@ -78,6 +80,7 @@ export class PartitionBatcher<T> implements Appender<T> {
   private readonly ready = new Set<Lane<T>>();
   private readonly batchEntriesMax: number;
   private readonly batchBytesMax: number;
+  private readonly requestBytesMax: number;
   /** Leaders with requests on the wire, and how many: one that hangs takes only its own [KAFKA-4]. */
   private readonly requests = new Map<number | null, number>();
   private pumpTimer: NodeJS.Immediate | null = null;
@@ -88,6 +91,7 @@ export class PartitionBatcher<T> implements Appender<T> {
   constructor(private readonly options: PartitionBatcherOptions<T>) {
     this.batchEntriesMax = Math.min(options.batchEntriesMax, BATCH_ENTRIES_MAX);
     this.batchBytesMax = Math.min(options.batchBytesMax, BATCH_BYTES_MAX);
+    this.requestBytesMax = Math.min(options.requestBytesMax ?? REQUEST_BYTES_MAX, REQUEST_BYTES_MAX);
     assert(this.batchEntriesMax > 0 && this.batchBytesMax > 0, 'batch bounds must be positive');
   }
 
@@ -171,7 +175,7 @@ export class PartitionBatcher<T> implements Appender<T> {
         continue;
       }
       const batch = lane.batch!;
-      if (lanes.length > 0 && (batch.isAlone || bytes + batch.bytes > REQUEST_BYTES_MAX)) continue;
+      if (lanes.length > 0 && (batch.isAlone || bytes + batch.bytes > this.requestBytesMax)) continue;
       this.ready.delete(lane);
       lanes.push(lane);
       bytes += batch.bytes;
