@@ -60,6 +60,6 @@ export function buildOwners(frame: Frame, log: Log, config: FanoutConfig, views:
   return { owners, replicas };
 }
 
-export function advertisedAddress(config: FanoutConfig): string {
+function advertisedAddress(config: FanoutConfig): string {
   return config.fanoutAddress !== '' ? config.fanoutAddress : `http://${config.host}:${config.fanoutPort}`;
 }

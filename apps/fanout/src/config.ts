@@ -10,7 +10,7 @@ export const fanoutRows = {
   }),
   fanoutAddress: textRow({
     env: 'RIVULET_FANOUT_ADDRESS', fallback: '', pattern: /^https?:\/\/[^\s/]+$/, range: 'scheme://host:port',
-    doc: 'Where other instances reach this one. Default: its own host and port.',
+    doc: 'Shown to operators as the address of the owner of a partition (GET /v1/admin/partitions). Default: its own host and port.',
   }),
   viewBytesMax: integerRow({
     env: 'RIVULET_FANOUT_VIEW_BYTES_MAX', fallback: 256 * MIB, min: MIB, max: 1_099_511_627_776,

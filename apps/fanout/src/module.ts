@@ -4,7 +4,6 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { LogBatchServer } from '@rivulet/log';
 import { topicNames } from '@rivulet/protocol';
 import type { Fanout } from './build-fanout';
-import { advertisedAddress } from './build-owners';
 import { Owners } from './owners';
 import { PartitionController } from './partition-controller';
 import { Watch } from './watch';
@@ -33,7 +32,6 @@ export class FanoutModule {
       join: {
         groupId: `${config.topicPrefix}.fanout`,
         topic: topicNames(config.topicPrefix).fragments,
-        address: advertisedAddress(config),
         sessionTimeoutMs: config.sessionTimeoutMs,
         heartbeatMs: config.heartbeatMs,
       },

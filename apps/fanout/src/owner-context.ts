@@ -17,7 +17,7 @@ export interface OwnerContext {
   topics: TopicNames;
   /** Random per start of the process. */
   instance: string;
-  /** Where sessions and other instances reach this one. */
+  /** Shown to operators: who owns a partition. */
   address: string;
   settings: OwnerSettings;
   time: Time;

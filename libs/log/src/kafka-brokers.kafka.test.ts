@@ -182,7 +182,7 @@ test('[KAFKA-12] the coordinator of the group is killed: the members end up with
   const topic = `members-${process.hrtime.bigint()}`;
   await log.createTopics([{ topic, partitions: PARTITIONS, replication: 3, settings: { 'min.insync.replicas': '2' } }]);
   const groupId = `${topic}.group`;
-  const members = ['http://a', 'http://b'].map((address) => assignedTo(groupId, topic, address));
+  const members = [0, 1].map(() => assignedTo(groupId, topic));
   const others = await openKafkaLog({ brokers, clientId: 'brokers-test-2' });
   const memberships = [await log.join(members[0]!.options), await others.join(members[1]!.options)];
   await members[0]!.until(() => members[0]!.held.size === 3 && members[1]!.held.size === 3);

@@ -13,12 +13,12 @@ const ASSIGNER = 'rivulet-sticky';
 const FENCE_CHECKS = 10;
 
 /** What a member tells when it joins, and what the leader of the group tells everybody. */
-interface MemberFacts { address: string; had: number[]; round: number }
-interface GroupFacts { round: number; addresses: [address: string, partitions: number[]][] }
+interface MemberFacts { had: number[]; round: number }
+interface GroupFacts { round: number }
 
 /**
- * Membership of a consumer group that carries no data: who owns which partition, and under which address. Records come through the
- * tails, so a rebalance never stops a partition that stays [OWN-1].
+ * Membership of a consumer group that carries no data: who owns which partition. Records come through the tails, so a rebalance never
+ * stops a partition that stays [OWN-1].
  *
  * States: joining → member (heartbeats succeed) ⇄ fenced (no heartbeat for a session timeout: the group may have given our partitions
  * away, so we act as if it had; a later heartbeat confirms the assignment and they are assigned again [OWN-2]) → left.
@@ -27,7 +27,6 @@ export class KafkaMembership implements Membership {
   private readonly group: KafkaGroup;
   private assigned: number[] = [];
   private round = 0;
-  private addressOf: ReadonlyMap<number, string> = new Map();
   private confirmedAt = performance.now();
   private isFenced = false;
   private hasLeft = false;
@@ -52,10 +51,6 @@ export class KafkaMembership implements Membership {
 
   get heartbeatAt(): number {
     return this.confirmedAt;
-  }
-
-  addresses(): ReadonlyMap<number, string> {
-    return this.addressOf;
   }
 
   /** Resolves once joined. @throws StreamError LOG_UNAVAILABLE when that takes too long; it is then not a member */
@@ -89,10 +84,7 @@ export class KafkaMembership implements Membership {
     const decoded = assignment.length > 0 ? MemberAssignment.decode(assignment) : null;
     const partitions = decoded?.assignment[this.options.topic] ?? [];
     const facts = decoded && parse<GroupFacts>(decoded.userData);
-    if (facts && Array.isArray(facts.addresses)) {
-      this.round = facts.round;
-      this.addressOf = new Map(facts.addresses.flatMap(([address, held]) => held.map((partition) => [partition, address])));
-    }
+    if (facts) this.round = facts.round;
     const before = this.isFenced ? [] : this.assigned;
     const revoked = before.filter((partition) => !partitions.includes(partition));
     const added = partitions.filter((partition) => !before.includes(partition));
@@ -123,9 +115,8 @@ export class KafkaMembership implements Membership {
   }
 
   private metadata(): Buffer {
-    const { topic, address } = this.options;
-    const facts: MemberFacts = { address, had: this.assigned, round: this.round };
-    return MemberMetadata.encode({ version: 1, topics: [topic], userData: toBuffer(facts) });
+    const facts: MemberFacts = { had: this.assigned, round: this.round };
+    return MemberMetadata.encode({ version: 1, topics: [this.options.topic], userData: toBuffer(facts) });
   }
 
   private async assign(members: GroupMember[]): Promise<{ memberId: string; memberAssignment: Buffer }[]> {
@@ -135,8 +126,7 @@ export class KafkaMembership implements Membership {
     const partitions = Array.from({ length: this.view.partitions(topic) }, (_, partition) => partition);
     const assignment = assignSticky(partitions, facts);
     const round = Math.max(0, ...facts.map((member) => member.round)) + 1;
-    const addresses = facts.map((member): [string, number[]] => [member.address, assignment.get(member.id)!]);
-    const userData = toBuffer({ round, addresses });
+    const userData = toBuffer({ round });
     return facts.map(({ id }) => ({
       memberId: id,
       memberAssignment: MemberAssignment.encode({ version: 1, assignment: { [topic]: assignment.get(id)! }, userData }),
@@ -146,10 +136,10 @@ export class KafkaMembership implements Membership {
 
 const toBuffer = (facts: MemberFacts | GroupFacts): Buffer => Buffer.from(JSON.stringify(facts));
 
-/** A member that speaks otherwise (another version, a tool that joined) claims nothing and has no address. */
+/** A member that speaks otherwise (another version, a tool that joined) claims nothing. */
 function memberFacts(metadata: Buffer): MemberFacts {
   const facts = parse<Partial<MemberFacts>>(MemberMetadata.decode(metadata).userData);
-  return { address: String(facts?.address ?? ''), had: Array.isArray(facts?.had) ? facts.had : [], round: Number(facts?.round) || 0 };
+  return { had: Array.isArray(facts?.had) ? facts.had : [], round: Number(facts?.round) || 0 };
 }
 
 function parse<T>(userData: Buffer | null): T | null {

@@ -77,7 +77,7 @@ test('[OWN-2] a member without a heartbeat for a session timeout gives its parti
   const broker = new SilentBroker();
   const log = await openKafkaLog({ brokers, clientId: 'fence', socketFactory: broker.socketFactory, requestTimeoutMs: 1500 });
   const topic = await freshTopic(log, 2);
-  const member = assignedTo(`${topic}.group`, topic, 'http://a');
+  const member = assignedTo(`${topic}.group`, topic);
   const membership = await log.join({ ...member.options, sessionTimeoutMs: 2000, heartbeatMs: 200 });
   await member.until(() => member.held.size === 2);
   broker.fallSilent();
@@ -103,7 +103,7 @@ test('[KAFKA-24] a broker of the list that takes connections and never answers d
   const topic = await freshTopic(log, 1); // by kafkajs's own admin, which has to give the first one up
   await log.appender(plain(topic)).append(0, 'k:1', 3);
   expect((await log.scan(topic, 0, 0)).records).toHaveLength(1);
-  const member = assignedTo(`${topic}.group`, topic, 'http://a');
+  const member = assignedTo(`${topic}.group`, topic);
   await log.join(member.options);
   expect(held.size).toBeGreaterThan(0); // it really was asked
   expect(performance.now() - started).toBeLessThan(15_000);
@@ -118,7 +118,7 @@ test('closing is bounded although the broker hangs', async () => {
   const topic = await freshTopic(log, 1);
   const appender = log.appender(plain(topic, { deadlineMs: 1000 }));
   await appender.append(0, 'k:1', 3);
-  const member = assignedTo(`${topic}.group`, topic, 'http://a');
+  const member = assignedTo(`${topic}.group`, topic);
   await log.join(member.options);
   log.tail(topic, 0, 0, new Gatherer().handlers);
   broker.fallSilent();

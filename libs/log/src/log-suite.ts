@@ -69,14 +69,13 @@ export async function freshTopic(log: Log, partitions: number, settings: Record<
 
 export const codeOf = (error: unknown): string => (error instanceof StreamError ? error.code : String(error));
 
-export function assignedTo(groupId: string, topic: string, address: string) {
+export function assignedTo(groupId: string, topic: string) {
   const held = new Set<number>();
   const gatherer = new Gatherer();
   const changed = () => gatherer.handlers.onJump({ expected: 0, start: 0, end: 0 });
   const options = {
     groupId,
     topic,
-    address,
     sessionTimeoutMs: 3000,
     heartbeatMs: 300,
     onAssigned: (partitions: number[]) => { for (const p of partitions) held.add(p); changed(); },
@@ -322,19 +321,14 @@ function describeGroups(get: () => Log, open: () => Promise<Log>): void {
     expect(isShared).toBe(true);
     const topic = await freshTopic(log, 6);
     const groupId = `${topic}.group`;
-    const a = assignedTo(groupId, topic, 'http://a');
-    const b = assignedTo(groupId, topic, 'http://b');
+    const a = assignedTo(groupId, topic);
+    const b = assignedTo(groupId, topic);
     const first = await log.join(a.options);
     await a.until(() => a.held.size === 6);
     const second = await other.join(b.options);
     await a.until(() => a.held.size === 3);
     await b.until(() => b.held.size === 3);
     expect([...a.held, ...b.held].sort()).toEqual([0, 1, 2, 3, 4, 5]);
-    for (const membership of [first, second]) {
-      const addresses = membership.addresses();
-      for (const partition of a.held) expect(addresses.get(partition)).toBe('http://a');
-      for (const partition of b.held) expect(addresses.get(partition)).toBe('http://b');
-    }
     const kept = [...b.held];
     await first.leave();
     expect(a.held.size).toBe(0);

@@ -94,8 +94,6 @@ export interface Bounds { start: number; end: number }
 export interface Membership {
   /** Monotonic ms (performance.now) of the last successful heartbeat. */
   readonly heartbeatAt: number;
-  /** partition → advertised address, of the whole group. */
-  addresses(): ReadonlyMap<number, string>;
   /** Gives up all partitions (onRevoked is called for them) and leaves the group: they move at once. */
   leave(): Promise<void>;
 }
@@ -103,8 +101,6 @@ export interface JoinOptions {
   groupId: string;
   /** The topic whose partitions are shared out. */
   topic: string;
-  /** Advertised to all members. */
-  address: string;
   sessionTimeoutMs: number;
   heartbeatMs: number;
   onAssigned(partitions: number[]): void;

@@ -88,7 +88,6 @@ export class MemoryLog implements Log {
       get heartbeatAt() {
         return (heartbeatAt = faults.isAway ? heartbeatAt : performance.now());
       },
-      addresses: () => store.addresses(options.groupId),
       leave: async () => {
         if (!memberships.delete(membership)) return;
         if (member.partitions.length > 0) options.onRevoked(member.partitions);

@@ -131,11 +131,6 @@ export class MemoryStore {
     this.rebalance(member.join.groupId);
   }
 
-  addresses(groupId: string): Map<number, string> {
-    const members = this.groups.get(groupId) ?? [];
-    return new Map(members.flatMap((member) => member.partitions.map((partition) => [partition, member.join.address])));
-  }
-
   private rebalance(groupId: string): void {
     const members = this.groups.get(groupId) ?? [];
     const topic = members[0]?.join.topic;

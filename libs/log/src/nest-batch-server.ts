@@ -30,7 +30,7 @@ export class LogBatchServer extends Server implements CustomTransportStrategy {
     super();
   }
 
-  /** The membership once listening: addresses of the group, age of the heartbeat. */
+  /** The membership once listening: age of the heartbeat. */
   get membership(): Membership | null {
     return this.joined;
   }
