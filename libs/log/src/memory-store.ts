@@ -60,14 +60,32 @@ export class MemoryPartition {
     return () => this.watchers.delete(watcher);
   }
 
-  /** Keeps the newest record of each key and no tombstone but the last record: offsets stay, so holes appear as in Kafka. */
-  private compact(): void {
-    const newest = new Map<string, number>(this.records.map((record) => [record.key, record.offset]));
-    const isKept = (record: StoredRecord) => newest.get(record.key) === record.offset && record.value !== null;
-    this.records = this.records.filter((record) => record.offset === this.end - 1 || isKept(record));
+  /**
+   * Keeps the newest record of each key and no tombstone but the last record: offsets stay, so holes appear as in Kafka.
+   * @param before only records below this offset are looked at, as a broker leaves what is younger than its compaction lag alone
+   * @param tombstonesBefore tombstones from here on stay
+   */
+  compact(before = this.end, tombstonesBefore = before): void {
+    const below = this.records.slice(0, this.indexOf(before));
+    const newest = new Map<string, number>(below.map((record) => [record.key, record.offset]));
+    const isKept = (record: StoredRecord) => newest.get(record.key) === record.offset
+      && (record.value !== null || record.offset >= tombstonesBefore);
+    const isYoung = (record: StoredRecord) => record.offset >= before || record.offset === this.end - 1;
+    this.records = this.records.filter((record) => isYoung(record) || isKept(record));
     this.bytes = this.records.reduce((sum, record) => sum + sizeOf(record), 0);
     this.keys.clear();
     for (const record of this.records) this.keys.add(record.key);
+  }
+
+  /** The same records, going their own way from here on. */
+  fork(): MemoryPartition {
+    const fork = new MemoryPartition(this.topic, this.partition, this.isCompacted);
+    fork.records = this.records.slice();
+    fork.start = this.start;
+    fork.end = this.end;
+    fork.bytes = this.bytes;
+    for (const key of this.keys) fork.keys.add(key);
+    return fork;
   }
 
   /** Index of the first record at or above an offset. */
