@@ -153,7 +153,7 @@ class SimTail implements Tail {
   private wake(): void {
     if (this.isFetching || this.isClosed) return;
     this.isFetching = true;
-    this.later(this.log.options.lagMs + this.log.networkMs());
+    this.later(this.log.networkMs());
   }
 
   private later(ms: number): void {
@@ -174,6 +174,8 @@ class SimTail implements Tail {
       this.nextOffset = batch.nextOffset;
       await this.handlers.onBatch(batch);
       for (const { value } of batch.records) value?.fill(0xee);
+    } else if (this.nextOffset < end) {
+      return this.later(log.options.lagMs / 2 + log.networkMs()); // there, and not to be seen yet
     }
     this.isFetching = false;
     if (this.nextOffset < log.broker.partition(topic, partition).end) this.wake();

@@ -49,6 +49,7 @@ export class SimProducer {
   }
 
   start(): void {
+    this.pump();
     this.make();
     this.look();
   }

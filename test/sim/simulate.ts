@@ -1,5 +1,7 @@
+import { StreamError } from '@rivulet/protocol';
 import { ColdReader, generationOf } from '../../apps/fanout/src/cold-reader';
 import { ScanTurns } from '../../apps/fanout/src/scan-turns';
+import type { StreamEntry } from '../../apps/fanout/src/stream-source';
 import { heal, strike } from './fault-schedule';
 import { Violation } from './oracle';
 import { Probe } from './probe';
@@ -28,6 +30,8 @@ export class SimulationFailed extends Error {
 
 const FAULTS_MS = 11_000;
 const CALM_MS_MAX = 120_000;
+const TABLE_MS_MAX = 10_000;
+const COLD_AGAIN_MS = 100;
 const BEAT_MS = 1_000;
 /** After calm has come, unfinished streams are looked at this often, ms: whoever has no producer left is cancelled. */
 const FINISH_MS = 2_000;
@@ -65,7 +69,7 @@ async function run(world: SimWorld): Promise<void> {
   const isCalm = await loop.runUntil(() => isOver(world), CALM_MS_MAX, step);
   if (!isCalm) throw new Violation(`it does not come to an end: ${pending(world)}`);
   // What was published last is on its way to the table.
-  await loop.runUntil(() => false, 3_000, step);
+  await loop.runUntil(() => isTableRight(world), TABLE_MS_MAX, step);
   await checkEnd(world, step);
 }
 
@@ -112,6 +116,15 @@ function pending(world: SimWorld): string {
   return `streams [${streams.join(', ')}] sessions [${sessions.join(', ')}]`;
 }
 
+function isTableRight({ oracle }: SimWorld): boolean {
+  try {
+    oracle.checkTable();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function checkEnd(world: SimWorld, step: () => void): Promise<void> {
   const { oracle, loop } = world;
   oracle.checkJudges();
@@ -135,7 +148,8 @@ async function checkColdReads(world: SimWorld, instance: SimInstance): Promise<v
   for (const { plan } of world.streams) {
     const naive = world.oracle.stream(plan.streamNo)!;
     if (naive.isDeleted || !instance.holds.includes(plan.partition)) continue;
-    const entry = await instance.owners.open(plan.streamNo);
+    const entry = await openForCheck(world, instance, plan.streamNo);
+    if (entry === null) continue;
     const starts = new Set([0, ...entry.positions.map((position) => position.next - 1), world.random.integer(0, naive.content.length)]);
     for (const start of starts) {
       if (start >= naive.content.length) continue;
@@ -153,6 +167,20 @@ async function checkColdReads(world: SimWorld, instance: SimInstance): Promise<v
       if (!Buffer.concat(read).equals(expected)) throw new Violation(`a cold read of ${plan.streamNo} from ${start} is not its content`);
     }
     instance.owners.release(entry);
+  }
+}
+
+/** @returns null when it is gone, or the partition is somebody else's by now */
+async function openForCheck(world: SimWorld, instance: SimInstance, streamNo: string): Promise<StreamEntry | null> {
+  for (;;) {
+    try {
+      return await instance.owners.open(streamNo);
+    } catch (error) {
+      if (!(error instanceof StreamError)) throw error;
+      if (error.code === 'NOT_OWNER' || (error.code === 'STREAM_GONE' && world.oracle.stream(streamNo)!.isDeleted)) return null;
+      if (error.code !== 'LOG_UNAVAILABLE' && error.code !== 'NOT_READY') throw error;
+      await new Promise<void>((resolve) => void world.loop.after(world.clients, COLD_AGAIN_MS, resolve));
+    }
   }
 }
 
