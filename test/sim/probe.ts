@@ -44,11 +44,11 @@ export class Probe {
   private compare(owner: PartitionOwner, expected: Map<string, StreamState>, end: number): void {
     this.isDone = true;
     const { oracle } = this.world;
-    this.world.note(`a takeover at ${end} has ${owner.table.openCount} open, ${owner.table.finished.size} finished`);
+    this.world.note(`a takeover at ${end} has ${owner.replica.table.openCount} open, ${owner.replica.table.finished.size} finished`);
     for (const [streamNo, state] of expected) {
       if (oracle.damaged.has(streamNo)) continue;
-      const live = owner.table.live.get(streamNo);
-      const finished = owner.table.finished.get(streamNo);
+      const live = owner.replica.table.live.get(streamNo);
+      const finished = owner.replica.table.finished.get(streamNo);
       if (state.isDeleted && live === undefined && finished === undefined) continue;
       if (live === undefined && finished === undefined) throw new Violation(`a takeover at ${end} does not know ${streamNo}`);
       if (live === undefined) {
@@ -58,7 +58,7 @@ export class Probe {
         throw new Violation(`a takeover at ${end} has another state of ${streamNo}: ${JSON.stringify(live.state)} instead of ${JSON.stringify(state)}`);
       }
     }
-    for (const streamNo of [...owner.table.live.keys(), ...owner.table.finished.keys()]) {
+    for (const streamNo of [...owner.replica.table.live.keys(), ...owner.replica.table.finished.keys()]) {
       if (!expected.has(streamNo)) throw new Violation(`a takeover at ${end} has ${streamNo}, which the log does not`);
     }
     // It goes on writing otherwise, to its copy.

@@ -8,11 +8,14 @@ import { controlAppender } from '../../apps/fanout/src/control-appender';
 import { DeadLetters } from '../../apps/fanout/src/dead-letters';
 import { Delivery } from '../../apps/fanout/src/delivery';
 import { DeliveryMetrics } from '../../apps/fanout/src/delivery-metrics';
+import { Followers } from '../../apps/fanout/src/followers';
 import { KeepAlives } from '../../apps/fanout/src/keep-alives';
 import { lifecycleAppender } from '../../apps/fanout/src/lifecycle-topic';
 import type { OwnerContext } from '../../apps/fanout/src/owner-context';
 import type { OwnerSettings } from '../../apps/fanout/src/owner-settings';
 import { Owners } from '../../apps/fanout/src/owners';
+import type { Replica } from '../../apps/fanout/src/replica';
+import { Replicas } from '../../apps/fanout/src/replicas';
 import { ScanTurns } from '../../apps/fanout/src/scan-turns';
 import { SharedFrames } from '../../apps/fanout/src/shared-frames';
 import { ViewCache } from '../../apps/fanout/src/view-cache';
@@ -68,6 +71,8 @@ export class SimInstance {
   readonly log: SimLog;
   readonly views: ViewCache;
   readonly owners: Owners;
+  readonly followers: Followers;
+  readonly replicas: Replicas;
   readonly delivery: Delivery;
   private readonly sessions = new Map<number, PartitionSession>();
   private heartbeatAt = 0;
@@ -82,9 +87,15 @@ export class SimInstance {
     this.process.wallOffsetMs = options.wallOffsetMs;
     this.log = new SimLog(broker, this.process, options.log);
     this.views = new ViewCache({ bytesMax: options.viewBytesMax });
-    this.owners = new Owners(ownerContext(this.log, this.process, options.owner, this.views, note));
+    const context = ownerContext(this.log, this.process, options.owner, this.views, note);
+    this.owners = new Owners(context);
+    this.followers = new Followers(context);
+    this.replicas = new Replicas({
+      owners: this.owners, followers: this.followers, channels: context.channels, time: context.time,
+      partitionsOf: () => Array.from({ length: broker.partitions }, (_, partition) => partition),
+    });
     this.delivery = new Delivery({
-      source: this.owners, metrics: METRICS, auth: AUTH, streamNos: STREAM_NOS, frames: new SharedFrames(), keepAlives: new KeepAlives(),
+      source: this.replicas, metrics: METRICS, auth: AUTH, streamNos: STREAM_NOS, frames: new SharedFrames(), keepAlives: new KeepAlives(),
       turns: new ScanTurns({ log: this.log, topic: broker.names.fragments, concurrentMax: options.coldScansMax }),
       limits: { frameBytesMax: options.frameBytesMax, sessionStreamsMax: 100 },
     });
@@ -112,10 +123,16 @@ export class SimInstance {
     return [...this.sessions.values()].filter((session) => !session.isRevoked).map((session) => session.partition);
   }
 
+  /** What it folds, owned or followed, and serves readers from. */
+  replicasOf(partition: number): Replica[] {
+    return [this.owners.find(partition)?.replica, this.followers.find(partition)].filter((replica) => replica?.isServing === true) as Replica[];
+  }
+
   /** Told to go, as at a rolling restart. */
   async drain(): Promise<void> {
     this.delivery.drain();
     await this.owners.handOver();
+    this.followers.stop();
     await this.owners.leave();
   }
 

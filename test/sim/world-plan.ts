@@ -60,6 +60,7 @@ function planInstance(random: Random): InstanceOptions {
     sweepMs: 1_000,
     checkpointAgeMsMax: random.pick([2_000, 60_000]),
     ownerMsMax: random.pick([1_000, 5_000]),
+    followIdleMs: random.pick([500, 60_000]),
     appendMsMax: random.pick([1_000, 4_000]),
   };
   return {
