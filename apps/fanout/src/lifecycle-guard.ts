@@ -32,6 +32,7 @@ export interface LifecycleGuardOptions {
 export class LifecycleGuard {
   private readonly tail: Tail;
   private readonly ownStart: Buffer;
+  private isClosed = false;
 
   constructor(private readonly options: LifecycleGuardOptions) {
     const { log, topic, partition, claim } = options;
@@ -39,13 +40,20 @@ export class LifecycleGuard {
     this.ownStart = Buffer.from(`{"version":[${claim},`);
     this.tail = log.tail(topic, partition, claim + 1, {
       onBatch: async (batch) => {
-        for (const record of batch.records) await this.look(record);
+        for (const record of batch.records) {
+          // Fenced by one of them, or revoked meanwhile: what is left says nothing any more, for our table is empty. By it everything
+          // that a loser wrote would be of a stream we have buried.
+          if (this.isClosed) return;
+          await this.look(record);
+        }
       },
       onJump: (jump) => options.logger.error({ topic, partition, ...jump }, 'the lifecycle topic lost records while it was followed'),
     });
   }
 
+  /** Nothing is written for what was read when it returns. */
   close(): Promise<void> {
+    this.isClosed = true;
     return this.tail.close();
   }
 

@@ -123,3 +123,22 @@ test('an instance is ready once it serves what it was first given, and stays so 
   owners.revoked(PARTITION);
   expect(owners.whyNotReady()).toBeNull();
 });
+
+test('[OWN-2] an owner that reads a higher claim removes nothing for what it reads behind it', async () => {
+  const owner = await cluster.own('owner');
+  const streamNo = cluster.streamNo();
+  await cluster.write(streamNo, open(), append(1, 'kept'));
+  await cluster.settled(owner);
+  const known = (await cluster.table()).get(streamNo)!;
+  const ghost = encodeOwner({ version: [-1, 0, 0], instance: 'ghost', address: 'http://ghost', replayFrom: 0, logId: '' });
+  // One batch: the claim that fences it, and then what a zombie of before wrote.
+  await Promise.all([
+    cluster.writeLifecycle(OWNER_KEY, ghost),
+    cluster.writeLifecycle(streamNo, Buffer.from(JSON.stringify({ ...known, version: [-5, 0, 0] }))),
+  ]);
+  await eventually(() => expect(cluster.logged.map(({ text }) => text)).toContain('another owner has a higher claim: stopping'));
+  await cluster.settled(await cluster.own('next'));
+  const values = (await cluster.records(cluster.topics.lifecycle)).filter(({ key }) => key === streamNo);
+  expect(values.filter(({ value }) => value === null)).toEqual([]);
+  expect((await cluster.table()).get(streamNo)).toMatchObject({ status: 'open' });
+});
