@@ -50,7 +50,13 @@ export class FinishedReader {
 
   private async read(streamNo: string, finished: FinishedStream): Promise<OpenStream | undefined> {
     const { log, topics, logger, makeView } = this.context;
-    const record = await recordAt({ log, topic: topics.lifecycle, partition: this.partition }, finished.lifecycleOffset);
+    const place = { log, topic: topics.lifecycle, partition: this.partition };
+    const record = await recordAt(place, finished.lifecycleOffset);
+    if (this.isOver()) return undefined;
+    if (record === undefined && (await log.bounds(place.topic, place.partition)).start <= finished.lifecycleOffset) {
+      // After a change of leader what can be read lags behind: no reason to say that there is no such stream, nor to pass a record over.
+      throw new StreamError('LOG_UNAVAILABLE', { detail: 'The log does not show the end of the stream yet.', streamNo, retryAfterMs: AGAIN_MS });
+    }
     if (this.isOver()) return undefined;
     if (!record || record.key !== streamNo || record.value === null) {
       const facts = { partition: this.partition, streamNo, offset: finished.lifecycleOffset };

@@ -267,3 +267,24 @@ test.each(['lifecycle', 'fragments'] as const)('[OWN-2] a %s log that does not s
   spy.mockRestore();
   expect(reads).toBeLessThan(60);
 });
+
+test('[OWN-7] an ended stream that the log does not show for a while is neither unknown to readers nor passed over by the fold', async () => {
+  const instance = await cluster.own('owner');
+  const streamNo = cluster.streamNo();
+  await cluster.write(streamNo, open(), cancel());
+  await cluster.settled(instance);
+  expect(instance.owners.finishedStreams).toBe(1);
+  const { scan } = MemoryLog.prototype;
+  const spy = jest.spyOn(MemoryLog.prototype, 'scan').mockImplementation(async function (this: MemoryLog, topic, partition, from, options) {
+    const batch = await scan.call(this, topic, partition, from, options);
+    return topic === cluster.topics.lifecycle ? { ...batch, records: [], nextOffset: from } : batch;
+  });
+  await expect(instance.replicas.open(streamNo)).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+  // Its verdict needs the stream: the fold waits for it.
+  const offset = await cluster.write(streamNo, cancel());
+  await cluster.pass(500);
+  spy.mockRestore();
+  await cluster.pass(500);
+  await cluster.settled(instance);
+  expect((await cluster.table()).get(streamNo)!.verdicts).toContainEqual({ offset, kind: 'cancel', outcome: 'accepted' });
+});
