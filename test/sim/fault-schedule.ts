@@ -54,6 +54,13 @@ const FAULTS: Record<string, Fault> = {
     world.broker.isAway = true;
     world.loop.after(world.clients, spell(world), () => brokerBack(world));
   } },
+  changeLeader: { weight: 3, strike: (world) => {
+    const { random, broker } = world;
+    const topic = random.pick([broker.names.fragments, broker.names.lifecycle]);
+    const partition = random.integer(0, world.plan.partitions - 1);
+    world.note(`the leader of ${topic}/${partition} changes`);
+    broker.changeLeader(topic, partition, random.integer(1, 8), random.between(50, 1_500));
+  } },
   dropSessions: { weight: 5, strike: (world) => {
     for (const session of world.sessions) if (world.random.chance(0.6)) session.drop();
   } },

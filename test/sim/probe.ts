@@ -30,9 +30,9 @@ export class Probe {
       const state = plan.partition === partition ? world.oracle.stateAt(plan.streamNo, end - 1) : undefined;
       if (state !== undefined) expected.set(plan.streamNo, state);
     }
-    const note = (text: string): void => world.note(text);
+    const events = { note: (text: string) => world.note(text), count: () => world.count('probes') };
     const log = new SimLog(broker, process, { lagMs: 0, batchBytesMax: 1_000 });
-    const owner = new PartitionOwner(partition, ownerContext(log, process, OWNER_SETTINGS, new ViewCache({ bytesMax: 1e6 }), note));
+    const owner = new PartitionOwner(partition, ownerContext(log, process, OWNER_SETTINGS, new ViewCache({ bytesMax: 1e6 }), events));
     world.loop.after(process, 0, () => {
       owner.start().then(
         () => world.watch(() => this.compare(owner, expected, end)),

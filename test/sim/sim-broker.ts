@@ -33,6 +33,8 @@ export class SimBroker {
   private readonly appendedAt = new Map<MemoryPartition, number[]>();
   private readonly topics = new Map<string, MemoryPartition[]>();
   private readonly listeners: AppendListener[] = [];
+  /** After a change of leader: what is above is there, but cannot be read yet, also by those who had read it before. */
+  private readonly hiddenFrom = new Map<MemoryPartition, number>();
 
   constructor(readonly loop: VirtualLoop, readonly random: Random, readonly names: TopicNames, readonly partitions: number) {
     const make = (topic: string, isCompacted: boolean, count = partitions): void => {
@@ -70,11 +72,18 @@ export class SimBroker {
   /** The end of a partition as it was so long ago: what a follower broker shows, or a fetch that was under way. */
   endBefore(topic: string, partition: number, ms: number): number {
     const place = this.partition(topic, partition);
-    if (ms <= 0) return place.end;
     const times = this.appendedAt.get(place)!;
-    let end = place.end;
+    let end = Math.min(place.end, this.hiddenFrom.get(place) ?? Infinity);
+    if (ms <= 0) return end;
     while (end > place.start && times[end - 1]! > this.loop.now - ms) end -= 1;
     return end;
+  }
+
+  /** Another broker leads the partition, and for a while it shows less than the last one did. */
+  changeLeader(topic: string, partition: number, records: number, ms: number): void {
+    const place = this.partition(topic, partition);
+    this.hiddenFrom.set(place, Math.max(place.start, place.end - records));
+    this.loop.after(this.process, ms, () => this.hiddenFrom.delete(place));
   }
 
   /** Compacts lifecycle, up to what was written before the compaction lag. */

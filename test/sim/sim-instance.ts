@@ -42,19 +42,28 @@ const METRICS = new DeliveryMetrics(new Metrics('simulated'), () => 0);
 const HEARTBEAT_MS = 300;
 /** Without a heartbeat for so long a member gives up by itself. */
 export const SESSION_TIMEOUT_MS = 3_000;
-const QUIET = { accepted: () => undefined, duplicates: () => undefined, refused: () => undefined, flushed: () => undefined, flushFailed: () => undefined, restored: () => undefined };
+const nothing = (): void => undefined;
+const QUIET = { accepted: nothing, duplicates: nothing, refused: nothing, flushed: nothing, flushFailed: nothing, restored: nothing };
 
-export type Note = (text: string) => void;
+/** Who hears what goes on inside. */
+export interface SimEvents {
+  note(text: string): void;
+  count(name: string): void;
+}
 
 /** What partition owners need, on a simulated log; the same parts as buildOwners wires. */
-export function ownerContext(log: SimLog, process: SimProcess, settings: OwnerSettings, views: ViewCache, note: Note): OwnerContext {
+export function ownerContext(log: SimLog, process: SimProcess, settings: OwnerSettings, views: ViewCache, events: SimEvents): OwnerContext {
   const topics = log.broker.names;
   const put = (level: string) => (facts: object, text: string): void => {
     const { err, ...rest } = facts as { err?: Error };
-    note(`${process.name} ${level}: ${text} ${JSON.stringify(rest)}${err === undefined ? '' : ` ${(err as { code?: string }).code ?? String(err)}`}`);
+    events.note(`${process.name} ${level}: ${text} ${JSON.stringify(rest)} ${codeOf(err)}`);
+    if (text.startsWith('another owner')) events.count('fenced');
   };
   const logger = { debug: put('debug'), info: put('info'), warn: put('warn'), error: put('error') };
-  const metrics = { ...QUIET, deadLetter: (reason: string) => note(`${process.name} dead letter: ${reason}`) };
+  const metrics = {
+    ...QUIET, restored: () => events.count('takeovers'),
+    deadLetter: (reason: string) => events.note(`${process.name} dead letter: ${reason}`),
+  };
   return {
     log, topics, instance: process.name, address: `http://${process.name}`, settings, time: log.broker.loop.timeOf(process),
     crc32, logger, metrics, channels: new ChannelIndex(), cluster: new ClusterIdentity(log),
@@ -81,13 +90,13 @@ export class SimInstance {
 
   constructor(
     readonly name: string, private readonly broker: SimBroker, private readonly group: SimGroup, readonly options: InstanceOptions,
-    private readonly note: Note,
+    private readonly events: SimEvents,
   ) {
     this.process = new SimProcess(name);
     this.process.wallOffsetMs = options.wallOffsetMs;
     this.log = new SimLog(broker, this.process, options.log);
-    this.views = new ViewCache({ bytesMax: options.viewBytesMax });
-    const context = ownerContext(this.log, this.process, options.owner, this.views, note);
+    this.views = new ViewCache({ bytesMax: options.viewBytesMax, onEvict: () => events.count('evictions') });
+    const context = ownerContext(this.log, this.process, options.owner, this.views, events);
     this.owners = new Owners(context);
     this.followers = new Followers(context);
     this.replicas = new Replicas({
@@ -96,7 +105,9 @@ export class SimInstance {
     });
     this.delivery = new Delivery({
       source: this.replicas, metrics: METRICS, auth: AUTH, streamNos: STREAM_NOS, frames: new SharedFrames(), keepAlives: new KeepAlives(),
-      turns: new ScanTurns({ log: this.log, topic: broker.names.fragments, concurrentMax: options.coldScansMax }),
+      turns: new ScanTurns({
+        log: this.log, topic: broker.names.fragments, concurrentMax: options.coldScansMax, onScan: () => events.count('coldScans'),
+      }),
       limits: { frameBytesMax: options.frameBytesMax, sessionStreamsMax: 100 },
     });
   }
@@ -125,7 +136,8 @@ export class SimInstance {
 
   /** What it folds, owned or followed, and serves readers from. */
   replicasOf(partition: number): Replica[] {
-    return [this.owners.find(partition)?.replica, this.followers.find(partition)].filter((replica) => replica?.isServing === true) as Replica[];
+    const here = [this.owners.find(partition)?.replica, this.followers.find(partition)];
+    return here.filter((replica): replica is Replica => replica?.isServing === true);
   }
 
   /** Told to go, as at a rolling restart. */
@@ -154,7 +166,7 @@ export class SimInstance {
   private async hold(wanted: readonly number[]): Promise<void> {
     const gone = this.holds.filter((partition) => !wanted.includes(partition));
     const added = wanted.filter((partition) => !this.holds.includes(partition));
-    if (gone.length + added.length > 0) this.note(`${this.name} gives up [${gone}] and takes [${added}]`);
+    if (gone.length + added.length > 0) this.events.note(`${this.name} gives up [${gone}] and takes [${added}]`);
     const revoked = gone.map((partition) => this.sessions.get(partition)!.revoke());
     for (const partition of added) this.assign(partition);
     await Promise.all(revoked);
@@ -169,7 +181,7 @@ export class SimInstance {
         if (pattern === LOG_PATTERNS.revoked) return this.owners.revoked(partition);
         return this.owners.fold(payload as LogBatch);
       },
-      onTrouble: (text, error) => this.note(`${this.name} partition ${partition}: ${text} ${codeOf(error)}`),
+      onTrouble: (text, error) => this.events.note(`${this.name} partition ${partition}: ${text} ${codeOf(error)}`),
     });
     this.sessions.set(partition, session);
     void session.done.then(() => {

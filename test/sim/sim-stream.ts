@@ -26,7 +26,12 @@ export class SimStream {
   }
 
   get isOver(): boolean {
-    return this.world.oracle.table.get(this.plan.streamNo)?.final !== undefined && this.world.oracle.table.get(this.plan.streamNo)!.final !== null;
+    return (this.world.oracle.table.get(this.plan.streamNo)?.final ?? null) !== null;
+  }
+
+  /** Who gives a sign of life for it. */
+  beating(): { no: string; epoch: number }[] {
+    return this.producers.filter(({ isCrashed, isOver }) => !isCrashed && !isOver).map(({ epoch }) => ({ no: this.plan.streamNo, epoch }));
   }
 
   /** The newest producer dies; it is followed by an attempt, and perhaps it only slept. */
@@ -112,7 +117,8 @@ export class SimStream {
     if (ingest === undefined) return settle(false, AGAIN_MS);
     ingest.onDeath(() => settle(false, random.next() * AGAIN_MS));
     loop.after(ingest.process, ingest.log.networkMs(), () => {
-      ingest.writer.write(streamNo, partition, record).then(() => settle(true, ingest.log.networkMs()), () => settle(false, ingest.log.networkMs()));
+      const answer = (isDone: boolean) => (): void => settle(isDone, ingest.log.networkMs());
+      ingest.writer.write(streamNo, partition, record).then(answer(true), answer(false));
     });
   }
 }

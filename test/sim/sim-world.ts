@@ -7,7 +7,7 @@ import { SimGroup } from './sim-group';
 import { SimIngest } from './sim-ingest';
 import { SimInstance } from './sim-instance';
 import type { Arrival, SimSession } from './sim-session';
-import { SimStream } from './sim-stream';
+import type { SimStream } from './sim-stream';
 import { SimProcess, VirtualLoop } from './virtual-loop';
 import { planWorld } from './world-plan';
 import type { WorldPlan } from './world-plan';
@@ -40,6 +40,8 @@ export class SimWorld {
   readonly notes: string[] = [];
   /** Over the whole trace: two runs of a seed must have the same. */
   traceHash = 0x811c9dc5;
+  /** What happened, for a look at what a run reached. */
+  readonly counts: Record<string, number> = {};
   failure: Error | null = null;
   private starts = 0;
 
@@ -65,6 +67,10 @@ export class SimWorld {
     if (this.notes.length >= NOTES_KEPT * 2) this.notes.splice(0, NOTES_KEPT);
     this.notes.push(line);
     for (let index = 0; index < line.length; index += 1) this.traceHash = Math.imul(this.traceHash ^ line.charCodeAt(index), 0x01000193);
+  }
+
+  count(name: string): void {
+    this.counts[name] = (this.counts[name] ?? 0) + 1;
   }
 
   /** A violation inside of the product's own calls would be answered by them: it is kept. */
@@ -97,7 +103,8 @@ export class SimWorld {
 
   startInstance(): SimInstance {
     this.starts += 1;
-    const instance = new SimInstance(`fanout${this.starts}`, this.broker, this.group, this.plan.instance(this.random), (text) => this.note(text));
+    const events = { note: (text: string) => this.note(text), count: (name: string) => this.count(name) };
+    const instance = new SimInstance(`fanout${this.starts}`, this.broker, this.group, this.plan.instance(this.random), events);
     this.hooks.onInstance?.(instance);
     this.note(`${instance.name} starts`);
     this.instances.push(instance);

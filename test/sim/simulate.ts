@@ -24,7 +24,8 @@ export interface Outcome {
 export class SimulationFailed extends Error {
   override readonly name = 'SimulationFailed';
   constructor(readonly seed: number, cause: Error, notes: readonly string[]) {
-    super(`seed ${seed}: ${cause.message}\nagain: npm run sim -- --seed ${seed} --verbose\nits last steps:\n${notes.slice(-40).join('\n')}`, { cause });
+    const steps = notes.slice(-40).join('\n');
+    super(`seed ${seed}: ${cause.message}\nagain: npm run sim -- --seed ${seed} --verbose\nits last steps:\n${steps}`, { cause });
   }
 }
 
@@ -60,7 +61,9 @@ async function run(world: SimWorld): Promise<void> {
   for (let count = 0; count < plan.instances; count += 1) world.startInstance();
   for (let count = 0; count < plan.ingests; count += 1) world.startIngest();
   for (const options of plan.streams) world.streams.push(new SimStream(world, options));
-  for (const stream of world.streams) loop.after(world.clients, random.between(0, 3_000), () => stream.open(() => startSessions(world, stream)));
+  for (const stream of world.streams) {
+    loop.after(world.clients, random.between(0, 3_000), () => stream.open(() => startSessions(world, stream)));
+  }
   const faults = random.integer(0, 12);
   for (let count = 0; count < faults; count += 1) loop.after(world.clients, random.between(100, FAULTS_MS), () => strike(world));
   beat(world);
@@ -83,9 +86,8 @@ function beat(world: SimWorld): void {
     const ingest = random.pick(world.ingests);
     if (ingest === undefined || loop.now > FAULTS_MS) return;
     for (let partition = 0; partition < world.plan.partitions; partition += 1) {
-      const streams = world.streams.filter((stream) => stream.isOpened && stream.plan.partition === partition)
-        .flatMap(({ plan, producers }) => producers.filter(({ isCrashed, isOver: over }) => !isCrashed && !over).map(({ epoch }) => ({ no: plan.streamNo, epoch })));
-      loop.after(ingest.process, 0, () => ingest.beat(partition, streams));
+      const beating = world.streams.filter((stream) => stream.plan.partition === partition).flatMap((stream) => stream.beating());
+      loop.after(ingest.process, 0, () => ingest.beat(partition, beating));
     }
   });
 }
@@ -132,6 +134,7 @@ async function checkEnd(world: SimWorld, step: () => void): Promise<void> {
   oracle.checkJudges();
   oracle.checkTable();
   for (const session of world.sessions) session.checkWhole();
+  for (const { final } of oracle.naive.values()) world.count(`${final?.status ?? 'open'} ${final?.status === 'failed' ? final.reason : ''}`.trim());
   const probes = Array.from({ length: world.plan.partitions }, (_, partition) => {
     const probe = new Probe(world);
     probe.start(partition);
@@ -192,8 +195,9 @@ function outcomeOf(world: SimWorld): Outcome {
   return {
     seed: world.seed, traceHash: world.traceHash >>> 0, events: loop.events, elapsedMs: loop.now,
     counts: {
-      ...oracle.counts, streams: world.streams.length, sessions: sessions.length,
-      connects: sum(({ counts }) => counts.connects), delivered: sum(({ counts }) => counts.fragments), rewinds: sum(({ counts }) => counts.rewinds),
+      ...oracle.counts, ...world.counts, streams: world.streams.length, sessions: sessions.length,
+      connects: sum(({ counts }) => counts.connects), delivered: sum(({ counts }) => counts.fragments),
+      rewinds: sum(({ counts }) => counts.rewinds),
     },
   };
 }

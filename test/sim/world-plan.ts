@@ -91,8 +91,8 @@ function planStream(random: Random, index: number, partitions: number): StreamPl
     ttlMs: random.chance(0.1) ? 8_000 : 86_400_000,
     retentionMs: random.chance(0.15) ? 3_000 : 86_400_000,
     limits: {
-      heldFragmentsMax: random.pick([4, 16]), heldBytesMax: 1 << 20, gapMsMax: random.pick([3_000, 30_000]), attemptsMax: random.pick([3, 16]),
-      fragmentBytesMax: 1 << 18, streamBytesMax: 0,
+      heldFragmentsMax: random.pick([4, 16]), heldBytesMax: 1 << 20, gapMsMax: random.pick([3_000, 30_000]),
+      attemptsMax: random.pick([3, 16]), fragmentBytesMax: 1 << 18, streamBytesMax: 0,
     },
   };
   return {
