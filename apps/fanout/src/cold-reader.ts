@@ -10,6 +10,8 @@ import type { Run } from './view-segment';
 /** Bytes of the first scan of a reader; doubled while little of it is the reader's own. */
 const SCAN_BYTES_MIN = 256 * 1024;
 const SCAN_BYTES_MAX = 4 * 1024 * 1024;
+/** Until the log is asked again for what it does not show yet, ms. */
+const AGAIN_MS = 200;
 
 /** Epoch of the last attempt that started the content over, or 1: sequences count from there. */
 export function generationOf(state: StreamState): number {
@@ -75,7 +77,9 @@ export class ColdReader {
     const runs: Run[] = [];
     const turn = { partition: this.entry.partition, from: this.nextOffset, bytesMax: this.scanBytes, isWanted };
     try {
-      await this.turns.take(turn, (batch) => this.consume(batch, bytesMax, runs));
+      let isShort = false;
+      await this.turns.take(turn, (batch) => { isShort = this.consume(batch, bytesMax, runs); });
+      if (isShort) await this.assertNotTruncated();
     } catch (error) {
       if (!(error instanceof StreamError) || error.code !== 'CURSOR_EXPIRED') throw error;
       throw expired(this.entry, this.generation, Number(error.details['start'] ?? 0));
@@ -83,9 +87,10 @@ export class ColdReader {
     return runs;
   }
 
-  private consume(batch: LogBatch, bytesMax: number, runs: Run[]): void {
+  /** @returns whether the log shows less than what was folded of it once */
+  private consume(batch: LogBatch, bytesMax: number, runs: Run[]): boolean {
     // Started over meanwhile: the reader will see that, and what is in the log is not of its content any more.
-    if (generationOf(this.entry.state) !== this.generation) return;
+    if (generationOf(this.entry.state) !== this.generation) return false;
     const folded = this.entry.state.offset;
     let room = bytesMax;
     for (const record of batch.records) {
@@ -96,14 +101,26 @@ export class ColdReader {
       if (room <= 0) break;
     }
     const isCutShort = room <= 0;
-    // Folded once, and now the log ends before it: it was truncated.
-    if (batch.records.length === 0 && batch.nextOffset >= batch.highWatermark && batch.highWatermark <= folded) throw this.lost();
+    if (batch.records.length === 0 && batch.nextOffset >= batch.highWatermark && batch.highWatermark <= folded) return true;
     if (!isCutShort) this.nextOffset = Math.max(this.nextOffset, Math.min(batch.nextOffset, folded + 1));
     this.scanBytes = isCutShort
       ? Math.max(SCAN_BYTES_MIN, this.scanBytes / 2)
       : Math.min(SCAN_BYTES_MAX, room > bytesMax / 2 ? this.scanBytes * 2 : this.scanBytes);
     // All the owner folded has gone through our judge too: when it does not know as much, records are missing from the log [WATCH-5].
     if (this.nextOffset > folded && (this.state?.next ?? 0) < this.entry.state.next) throw this.lost();
+    return false;
+  }
+
+  /**
+   * Folded once, and not to be read now: after a change of leader what can be read lags behind the end for a while. Truncated it is only
+   * when the log ends before it.
+   * @throws StreamError LOG_LOST; LOG_UNAVAILABLE when it is to be asked again
+   */
+  private async assertNotTruncated(): Promise<void> {
+    const { partition, state, streamNo } = this.entry;
+    const folded = state.offset;
+    if (await this.turns.end(partition) <= folded) throw this.lost();
+    throw new StreamError('LOG_UNAVAILABLE', { detail: `The log does not show offset ${folded} yet.`, streamNo, retryAfterMs: AGAIN_MS });
   }
 
   /** @returns payload bytes that it added to the content */

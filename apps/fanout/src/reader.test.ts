@@ -165,6 +165,31 @@ describe('a reader', () => {
     expect(heard.last).toBe(200);
   });
 
+  test('[WATCH-5] what the log does not show for a while is waited for; LOG_LOST is what the log has lost', async () => {
+    const { source, write, reader, log } = await startSource();
+    await write(NO, openRecord(), appendRecord(1, ['a']), appendRecord(2, ['b']), appendRecord(3, ['c']));
+    await source.caughtUp();
+    const entry = await source.open(NO);
+    evict(entry);
+    const { scan, bounds } = log;
+    // As after a change of leader: the last record is there, but what can be read ends before it.
+    log.scan = async (...asked) => {
+      const batch = await scan.apply(log, asked);
+      const records = batch.records.filter(({ offset }) => offset < 3);
+      return { ...batch, records, nextOffset: Math.max(asked[2], 3), highWatermark: 3 };
+    };
+    const one = reader(entry);
+    const heard = new Heard();
+    const read = async (): Promise<unknown> => readToHead(one, heard).catch((error: unknown) => error);
+    expect(await read()).toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    expect(heard.content).toBe('ab');
+    log.bounds = async () => ({ start: 0, end: 3 });
+    expect(await read()).toMatchObject({ code: 'LOG_LOST' });
+    Object.assign(log, { scan, bounds });
+    await readToHead(one, heard);
+    expect(heard.content).toBe('abc');
+  });
+
   test('lost and resumed are told in their place', async () => {
     const { source, write, reader } = await startSource();
     await write(NO, openRecord(), appendRecord(1, ['a']));

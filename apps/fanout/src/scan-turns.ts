@@ -47,6 +47,12 @@ export class ScanTurns {
     return (await log.bounds(topic, partition)).start;
   }
 
+  /** Offset after the last record of the log. @throws StreamError LOG_UNAVAILABLE */
+  async end(partition: number): Promise<number> {
+    const { log, topic } = this.options;
+    return (await log.bounds(topic, partition)).end;
+  }
+
   /**
    * @param consume gets the batch and must not keep it; not called when the turn is not wanted any more
    * @throws StreamError CURSOR_EXPIRED (below the log start), LOG_UNAVAILABLE
