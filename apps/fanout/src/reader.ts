@@ -94,6 +94,12 @@ export class Reader {
     return this.sequence === this.options.entry.state.next - 1 && this.generation === generationOf(this.options.entry.state);
   }
 
+  /** It was told more than the stream has: records were lost, and the stream was ended at what was left of it [OWN-5]. */
+  get isBeyondEnd(): boolean {
+    const { state } = this.options.entry;
+    return state.final !== null && this.sequence > state.next - 1 && this.generation === generationOf(state);
+  }
+
   /**
    * @param bytesMax of payload; one larger fragment is still told, alone
    * @param last no fragment above this sequence of the present content (credit)

@@ -316,3 +316,21 @@ test('[WATCH-8] a connection that goes takes along what was pipelined behind an 
   while (sessions() > 0) await new Promise((resolve) => { setImmediate(resolve); });
   expect(server.source.entries.get(no)).toMatchObject({ pins: 0, sessions: 0 });
 });
+
+test('[WATCH-5] a stream ended at less than a reader was told, since its records were lost, is a problem and no silence for ever', async () => {
+  const server = await startServer();
+  const { no, token, url } = await server.open();
+  await server.put(no, appendRecord(1, ['a', 'b', 'c']));
+  const reader = await events(url, token);
+  await reader.until(() => reader.named('fragment').length === 1);
+  const { state, listeners } = server.source.entries.get(no)!;
+  // As a takeover ends it that has only a checkpoint after the first fragment, and not the records behind it [OWN-5].
+  const final = {
+    status: 'failed' as const, reason: 'LOG_LOST', message: '', epoch: 1, sequence: 1, bytes: 1, checksum: 0, digest: '', metadata: {}, at: 0, offset: 2,
+  };
+  Object.assign(state, { status: 'failed', next: 2, bytes: 1, final });
+  for (const listener of [...listeners]) listener();
+  await reader.ended();
+  expect(reader.events.map(({ event }) => event)).toEqual(['stream', 'fragment', 'problem']);
+  expect(reader.named('problem')[0]!.data).toMatchObject({ code: 'LOG_LOST' });
+});

@@ -84,6 +84,8 @@ export class Subscription {
     const { entry } = this;
     if (this.isStopped || this.isFetching || this.isMoving) return;
     if (entry.isOrphaned) return void this.move();
+    // Its final event would contradict what was told, and without one the reader would wait for ever [WATCH-5].
+    if (reader.isBeyondEnd && !reader.isFinished) return this.fail(new StreamError('LOG_LOST', { streamNo: entry.streamNo, sequence: reader.at }));
     // The end is worth telling at once; all else keeps the pace.
     if (this.timer !== null && entry.state.final === null) return;
     let isMoved = false;
