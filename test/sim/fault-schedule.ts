@@ -64,10 +64,12 @@ const FAULTS: Record<string, Fault> = {
   dropSessions: { weight: 5, strike: (world) => {
     for (const session of world.sessions) if (world.random.chance(0.6)) session.drop();
   } },
-  crashProducer: { weight: 6, strike: (world) => world.random.pick(world.streams).crashProducer() },
+  crashProducer: { weight: 10, strike: (world) => world.random.pick(world.streams).crashProducer() },
   splice: { weight: 1, strike: (world) => world.random.pick(world.streams).splice() },
   cancel: { weight: 1, strike: (world) => world.random.pick(world.streams).cancel('user') },
   compact: { weight: 4, strike: (world) => compact(world) },
+  retention: { weight: 1, strike: (world) => truncate(world, false) },
+  logLoss: { weight: 1, strike: (world) => truncate(world, true) },
   jumpClock: { weight: 2, strike: (world) => {
     const jumps: SimProcess[] = [world.broker.process, ...world.instances.map(({ process }) => process)];
     const process = world.random.pick(jumps);
@@ -102,6 +104,23 @@ function pause(world: SimWorld, process: SimProcess | undefined): void {
 function compact(world: SimWorld): void {
   const { partitions, compactionLagMs, tombstoneLagMs } = world.plan;
   for (let partition = 0; partition < partitions; partition += 1) world.broker.compact(partition, compactionLagMs, tombstoneLagMs);
+}
+
+/** The log loses its beginning: by retention, which takes only what no open stream and no replay needs, or by a mistake that takes more. */
+function truncate(world: SimWorld, isLoss: boolean): void {
+  const { random, oracle, broker } = world;
+  const partition = random.integer(0, world.plan.partitions - 1);
+  const place = broker.partition(broker.names.fragments, partition);
+  const here = new Set(world.streams.filter(({ plan }) => plan.partition === partition).map(({ plan }) => plan.streamNo));
+  const own = [...oracle.naive].filter(([streamNo]) => here.has(streamNo));
+  const isEnded = (streamNo: string): boolean => (oracle.table.get(streamNo)?.final ?? null) !== null;
+  const needed = own.filter(([streamNo]) => !isEnded(streamNo)).map(([, { openedOffset }]) => openedOffset);
+  const most = isLoss ? place.end : Math.min(place.end, oracle.replayFrom.get(partition) ?? 0, ...needed);
+  const before = random.integer(place.start, Math.max(place.start, most));
+  if (before === place.start) return;
+  world.note(`${broker.names.fragments}/${partition} loses what is below ${before}`);
+  for (const [streamNo, { openedOffset }] of own) if (openedOffset < before) (isLoss ? oracle.damaged : oracle.shortened).add(streamNo);
+  place.truncate(before);
 }
 
 function brokerBack(world: SimWorld): void {

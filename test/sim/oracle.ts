@@ -1,7 +1,7 @@
 import {
   BEAT_KEY, cloneState, decodeLifecycle, decodeOwner, decodeRecord, decodeState, equalForCheckpoint, isNewer, judge, OWNER_KEY,
 } from '@rivulet/protocol';
-import type { LifecycleValue, LogRecord, Position, StreamState, TopicNames } from '@rivulet/protocol';
+import type { LifecycleValue, LogRecord, Position, StreamState, TopicNames, Version } from '@rivulet/protocol';
 import type { StoredRecord } from '@rivulet/log';
 import { crc32 } from '@rivulet/service';
 import { NaiveStream } from './naive-judge';
@@ -21,10 +21,15 @@ export class Oracle {
   /** What every reader of lifecycle believes: the maximum version, a final status sticky [OWN-2]. */
   readonly table = new Map<string, LifecycleValue>();
   readonly counts = { records: 0, values: 0, checkpoints: 0, poison: 0 };
+  private readonly owners = new Map<number, Version>();
   /** Every fragment the log ever got: `streamNo epoch sequence-or-empty payload`. */
   private readonly logged = new Set<string>();
   /** Streams whose records were taken from the log on purpose, before their time. */
   readonly damaged = new Set<string>();
+  /** Streams that are over, and whose oldest records are no longer kept. */
+  readonly shortened = new Set<string>();
+  /** By partition, as published: where a new owner begins to replay. */
+  readonly replayFrom = new Map<number, number>();
 
   constructor(private readonly topics: TopicNames) {}
 
@@ -86,6 +91,8 @@ export class Oracle {
   /** [WATCH-9] A final event, wherever it is seen, is the one the log gives. */
   checkFinal(streamNo: string, found: object | null, where: string): void {
     const { final } = this.naive.get(streamNo)!;
+    // [OWN-5] The only end that is no record.
+    if (this.damaged.has(streamNo) && (found as { reason?: string } | null)?.reason === 'LOG_LOST') return;
     const facts = pick(found as Record<string, unknown> | null);
     const expected = pick(final as unknown as Record<string, unknown> | null);
     if (!isSame(expected, facts)) {
@@ -128,9 +135,9 @@ export class Oracle {
   }
 
   private takeLifecycle({ key, value, offset }: StoredRecord, partition: number): void {
-    if (key === OWNER_KEY) return void decodeOwner(value!);
+    if (key === OWNER_KEY) return this.takeOwner(value!, offset, partition);
     if (value === null) {
-      if (!this.naive.get(key)?.isDeleted) throw new Violation(`a tombstone of ${key}, which is not deleted`);
+      if (!this.naive.get(key)?.isDeleted && !this.damaged.has(key)) throw new Violation(`a tombstone of ${key}, which is not deleted`);
       this.table.delete(key);
       return;
     }
@@ -142,6 +149,16 @@ export class Oracle {
     if (known === undefined || (!isSticky && (isNewer(found.version, known.version) || (known.final === null && found.final !== null)))) {
       this.table.set(key, found);
     }
+  }
+
+  private takeOwner(value: Buffer, offset: number, partition: number): void {
+    const owner = decodeOwner(value);
+    const claim = owner.version[0] < 0 ? offset : owner.version[0];
+    const known = this.owners.get(partition);
+    const version = [claim, owner.version[1], owner.version[2]] as const;
+    if (known !== undefined && !isNewer(version, known)) return;
+    this.owners.set(partition, version);
+    this.replayFrom.set(partition, owner.replayFrom);
   }
 
   /** [OWN-3] Whoever publishes, and whenever: a value is what the log up to its offset gives. */

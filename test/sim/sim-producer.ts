@@ -17,6 +17,8 @@ export interface StreamPlan {
   packMax: number;
   ending: 'end' | 'end-early' | 'end-open' | 'abort' | 'leave';
   hasRun: boolean;
+  /** Keeps to no window, and may be wrong about what it wrote. */
+  isReckless: boolean;
 }
 
 interface Fragment { sequence: number; lane: string; payload: Buffer; isAcked: boolean; isFlying: boolean }
@@ -98,7 +100,7 @@ export class SimProducer {
 
   /** Consecutive unacknowledged fragments of one lane, within the window [APPEND-2]. */
   private takePack(): Fragment[] {
-    const windowEnd = this.ackedTo + this.plan.open.limits.heldFragmentsMax;
+    const windowEnd = this.ackedTo + this.plan.open.limits.heldFragmentsMax * (this.plan.isReckless ? 4 : 1);
     const size = this.world.random.integer(1, this.plan.packMax);
     const pack: Fragment[] = [];
     for (const fragment of this.fragments) {
@@ -144,8 +146,9 @@ export class SimProducer {
     if (!isDue) return;
     this.isEndFlying = true;
     const isWhole = this.first === 1 && plan.isNumbered;
-    const checksum = isWhole ? this.fragments.reduce((sum, { payload }) => crc32(payload, sum), 0) : null;
-    const lastSeq = plan.ending === 'end-open' || !plan.isNumbered ? null : this.last;
+    const checksum = isWhole && !plan.isReckless ? this.fragments.reduce((sum, { payload }) => crc32(payload, sum), 0) : null;
+    const mistake = plan.isReckless ? world.random.integer(-1, 1) : 0;
+    const lastSeq = plan.ending === 'end-open' || !plan.isNumbered ? null : Math.max(0, this.last + mistake);
     const record = plan.ending === 'abort'
       ? { kind: 'abort' as const, epoch: this.epoch, code: 'MODEL_FAILED', message: this.name }
       : { kind: 'end' as const, epoch: this.epoch, lastSeq, checksum, digest: '', metadata: {} };

@@ -22,6 +22,8 @@ export interface SimHooks {
 }
 
 const NOTES_KEPT = 120;
+/** What a reader may be told of a stream whose records were lost. */
+const LOST: readonly ErrorCode[] = ['LOG_LOST', 'CURSOR_UNKNOWN', 'STREAM_NOT_FOUND', 'STREAM_GONE'];
 
 /** Everything of one seed: processes, broker, producers, readers, and the oracle that watches them. */
 export class SimWorld {
@@ -139,6 +141,8 @@ export class SimWorld {
 
   /** Errors that readers may meet, because of what was done to the log. */
   isExpected(streamNo: string, code: ErrorCode): boolean {
-    return this.oracle.damaged.has(streamNo) && (code === 'LOG_LOST' || code === 'CURSOR_EXPIRED' || code === 'CURSOR_UNKNOWN');
+    const { damaged, shortened } = this.oracle;
+    if (code === 'CURSOR_EXPIRED') return damaged.has(streamNo) || shortened.has(streamNo);
+    return damaged.has(streamNo) && LOST.includes(code);
   }
 }

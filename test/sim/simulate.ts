@@ -112,7 +112,8 @@ function finishUp(world: SimWorld): void {
 const isOver = (world: SimWorld): boolean => world.streams.every((stream) => stream.isOver || isGone(world, stream))
   && world.sessions.length === world.plan.sessions.length && world.sessions.every(({ isDone }) => isDone);
 
-const isGone = (world: SimWorld, { plan }: SimStream): boolean => world.oracle.stream(plan.streamNo)?.isDeleted === true;
+const isGone = ({ oracle }: SimWorld, { plan }: SimStream): boolean => oracle.stream(plan.streamNo)?.isDeleted === true
+  || oracle.damaged.has(plan.streamNo);
 
 function pending(world: SimWorld): string {
   const streams = world.streams.filter((stream) => !stream.isOver).map(({ plan }) => plan.streamNo);
@@ -152,7 +153,7 @@ async function checkColdReads(world: SimWorld, instance: SimInstance): Promise<v
   const turns = new ScanTurns({ log: instance.log, topic: world.broker.names.fragments, concurrentMax: 2 });
   for (const { plan } of world.streams) {
     const naive = world.oracle.stream(plan.streamNo)!;
-    if (naive.isDeleted) continue;
+    if (naive.isDeleted || world.oracle.damaged.has(plan.streamNo) || world.oracle.shortened.has(plan.streamNo)) continue;
     const entry = await openForCheck(world, instance, plan.streamNo);
     if (entry === null) continue;
     const starts = new Set([0, ...entry.positions.map((position) => position.next - 1), world.random.integer(0, naive.content.length)]);

@@ -104,6 +104,7 @@ function planStream(random: Random, index: number, partitions: number): StreamPl
     packMax: random.pick([1, 3, 8]),
     ending: random.pick(['end', 'end', 'end-early', 'end-open', 'abort', 'leave']),
     hasRun: random.chance(0.4),
+    isReckless: random.chance(0.08),
   };
 }
 
