@@ -81,7 +81,10 @@ const FAULTS: Record<string, Fault> = {
     const { streamNo } = world.random.pick(world.streams).plan;
     world.broker.append(world.broker.names.fragments, partition, [{ key: streamNo, value: world.random.bytes(12), entries: 1 }], 'a stranger');
   } },
-  probe: { weight: 3, strike: (world) => new Probe(world).start(world.random.integer(0, world.plan.partitions - 1)) },
+  probe: { weight: 3, strike: (world) => {
+    world.checkReplicas();
+    new Probe(world).start(world.random.integer(0, world.plan.partitions - 1));
+  } },
 };
 
 const BAG = Object.entries(FAULTS).flatMap(([name, { weight }]) => Array<string>(weight).fill(name));

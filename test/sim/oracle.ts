@@ -1,7 +1,7 @@
 import {
   BEAT_KEY, cloneState, decodeLifecycle, decodeOwner, decodeRecord, decodeState, equalForCheckpoint, isNewer, judge, OWNER_KEY,
 } from '@rivulet/protocol';
-import type { LifecycleValue, LogRecord, Position, StreamState, TopicNames, Version } from '@rivulet/protocol';
+import type { LifecycleValue, LogRecord, Position, StreamState, TopicNames, Verdict, Version } from '@rivulet/protocol';
 import type { StoredRecord } from '@rivulet/log';
 import { crc32 } from '@rivulet/service';
 import { NaiveStream } from './naive-judge';
@@ -12,7 +12,9 @@ export class Violation extends Error {
 }
 
 /** The judge's state of one stream after each of its records, from the beginning of the log on. */
-interface Refold { state: StreamState | undefined; history: StreamState[] }
+interface Refold { state: StreamState | undefined; history: StreamState[]; verdicts: Verdict[] }
+
+const VERDICTS_MAX = 16;
 
 /** What is true, whatever the processes do: everything that ever reached the log, refolded and read naively as it arrives. */
 export class Oracle {
@@ -68,6 +70,17 @@ export class Oracle {
     }
   }
 
+  /** [JUDGE-1] Whoever folds, and however far: a state is what the log gives up to there. */
+  checkState(found: StreamState, where: string): void {
+    const { streamNo, offset } = found;
+    if (this.damaged.has(streamNo)) return;
+    const state = this.stateAt(streamNo, offset);
+    if (state === undefined) throw new Violation(`${where} has ${streamNo}, which the log does not have up to ${offset}`);
+    // Of a final stream that was read back there is only what everyone may know.
+    const isRight = found.final === null ? equalForCheckpoint(found, state) : isSame(pick({ ...found.final }), pick({ ...state.final }));
+    if (!isRight) throw new Violation(`${where} has another state of ${streamNo}: ${JSON.stringify(found)} instead of ${JSON.stringify(state)}`);
+  }
+
   /** When all is quiet, the table says what the log says. */
   checkTable(): void {
     for (const [streamNo, naive] of this.naive) {
@@ -82,6 +95,7 @@ export class Oracle {
         continue;
       }
       this.checkFinal(streamNo, value.final, 'the lifecycle table');
+      this.checkVerdicts(streamNo, value.verdicts);
       if (value.epoch !== naive.epoch || value.attempts.at(-1)!.attemptId !== (naive.attemptIds.get(naive.epoch) ?? '')) {
         throw new Violation(`the lifecycle table has another attempt of ${streamNo}: ${value.epoch} instead of ${naive.epoch}`);
       }
@@ -97,6 +111,15 @@ export class Oracle {
     const expected = pick(final as unknown as Record<string, unknown> | null);
     if (!isSame(expected, facts)) {
       throw new Violation(`${where} has another end of ${streamNo}: ${JSON.stringify(facts)} instead of ${JSON.stringify(expected)}`);
+    }
+  }
+
+  /** [APPEND-1] Whoever waits for a verdict finds it, the newest ones at least. */
+  private checkVerdicts(streamNo: string, found: readonly Verdict[]): void {
+    const newest = new Map(this.refolds.get(streamNo)!.verdicts.map((verdict) => [verdict.offset, verdictText(verdict)]));
+    const expected = [...newest].sort(([a], [b]) => a - b).slice(-VERDICTS_MAX).map(([, text]) => text);
+    if (!isSame(expected, found.map(verdictText))) {
+      throw new Violation(`the lifecycle table has other verdicts of ${streamNo}: ${found.map(verdictText)} instead of ${expected}`);
     }
   }
 
@@ -126,10 +149,11 @@ export class Oracle {
   }
 
   private refold(streamNo: string, record: LogRecord, offset: number, timestamp: number): void {
-    const refold = this.refolds.get(streamNo) ?? { state: undefined, history: [] };
-    const { state } = judge(refold.state, streamNo, record, offset, timestamp, crc32);
+    const refold = this.refolds.get(streamNo) ?? { state: undefined, history: [], verdicts: [] };
+    const { state, effects } = judge(refold.state, streamNo, record, offset, timestamp, crc32);
     if (state === undefined) return;
     refold.state = state;
+    for (const effect of effects) if (effect.kind === 'verdict') refold.verdicts.push(effect.verdict);
     refold.history.push(cloneState(state));
     this.refolds.set(streamNo, refold);
   }
@@ -174,6 +198,9 @@ export class Oracle {
       throw new Violation(`${where} is not what the log gives: ${JSON.stringify(found)} instead of ${JSON.stringify(expected)}`);
     }
     if (final !== null && !isSame(pick({ ...final }), pick({ ...state.final }))) throw new Violation(`${where} has another end than the log`);
+    const given = new Set(this.refolds.get(value.streamNo)!.verdicts.map(verdictText));
+    const invented = value.verdicts.find((verdict) => !given.has(verdictText(verdict)));
+    if (invented !== undefined) throw new Violation(`${where} has a verdict that the log never gave: ${verdictText(invented)}`);
     for (const position of value.positions) this.checkPosition(value.streamNo, position, where);
     if (value.checkpoint === undefined) return;
     this.counts.checkpoints += 1;
@@ -193,6 +220,9 @@ export class Oracle {
 
 const fragmentKey = (streamNo: string, epoch: number, sequence: number, payload: Uint8Array): string =>
   `${streamNo} ${epoch} ${sequence} ${Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('latin1')}`;
+
+const verdictText = ({ offset, kind, outcome, code, attemptId }: Verdict): string =>
+  [offset, kind, outcome, code ?? '', attemptId ?? ''].join(' ').trim();
 
 const FINAL_FACTS = ['status', 'reason', 'epoch', 'sequence', 'bytes', 'checksum', 'digest', 'at'];
 

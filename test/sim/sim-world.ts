@@ -103,6 +103,18 @@ export class SimWorld {
     }
   }
 
+  /** Whoever folds, owner or follower, has what the log gives. */
+  checkReplicas(): void {
+    for (const instance of this.instances) {
+      for (let partition = 0; partition < this.plan.partitions; partition += 1) {
+        for (const replica of instance.replicasOf(partition)) {
+          this.count('replicas');
+          for (const { state } of replica.table.live.values()) this.oracle.checkState(state, instance.name);
+        }
+      }
+    }
+  }
+
   startInstance(): SimInstance {
     this.starts += 1;
     const events = { note: (text: string) => this.note(text), count: (name: string) => this.count(name) };

@@ -134,6 +134,7 @@ async function checkEnd(world: SimWorld, step: () => void): Promise<void> {
   const { oracle, loop } = world;
   oracle.checkJudges();
   oracle.checkTable();
+  world.checkReplicas();
   for (const session of world.sessions) session.checkWhole();
   for (const { final } of oracle.naive.values()) world.count(`${final?.status ?? 'open'} ${final?.status === 'failed' ? final.reason : ''}`.trim());
   const probes = Array.from({ length: world.plan.partitions }, (_, partition) => {
