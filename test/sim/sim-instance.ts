@@ -61,7 +61,7 @@ export function ownerContext(log: SimLog, process: SimProcess, settings: OwnerSe
   };
   const logger = { debug: put('debug'), info: put('info'), warn: put('warn'), error: put('error') };
   const metrics = {
-    ...QUIET, restored: () => events.count('takeovers'),
+    ...QUIET, restored: () => events.count('takeovers'), endedAtTakeover: (code: string) => events.count(`takeover ${code}`),
     deadLetter: (reason: string) => events.note(`${process.name} dead letter: ${reason}`),
   };
   return {
@@ -118,6 +118,7 @@ export class SimInstance {
     loop.after(this.process, 0, () => {
       this.owners.start({
         isJoined: () => this.isJoined,
+        assigned: () => this.holds,
         heartbeatAt: () => this.heartbeatAt,
         restart: (partition) => this.sessions.get(partition)?.restart(),
         leave: async () => {

@@ -118,7 +118,7 @@ export class SimProducer {
     for (const fragment of pack) fragment.isFlying = true;
     const route: Route = {
       streamNo: plan.streamNo, partition: plan.partition, epoch: this.epoch, run: this.run,
-      rules: { merge: 'text', fragmentBytesMax: plan.open.limits.fragmentBytesMax },
+      rules: { merge: 'text', fragmentBytesMax: plan.open.limits.fragmentBytesMax }, quota: null,
     };
     const payloads = pack.map(({ payload }) => payload);
     const bytes = payloads.reduce((sum, payload) => sum + payload.length, 0);
