@@ -1,4 +1,4 @@
-import { encodeLifecycle, encodeOwner, OWNER_KEY } from '@rivulet/protocol';
+import { encodeLifecycle, encodeOwner, OWNER_KEY, StreamError } from '@rivulet/protocol';
 import type { Version } from '@rivulet/protocol';
 import type { Appender } from '@rivulet/log';
 import type { OwnerLogger } from './dead-letters';
@@ -66,15 +66,21 @@ export class LifecycleWriter {
     while (this.isOpen && (this.dirty.size > 0 || this.flight !== null)) await (this.flight ?? this.flush());
   }
 
-  /** A value of `#owner` under our claim. @throws StreamError LOG_UNAVAILABLE */
+  /** A value of `#owner` under our claim. @throws StreamError LOG_UNAVAILABLE; NOT_OWNER when the writer has stopped */
   async putOwner(facts: OwnerFacts): Promise<void> {
+    this.assertOpen();
     const value = encodeOwner({ version: this.nextVersion(), ...facts });
     await this.options.appender.append(this.options.partition, { key: OWNER_KEY, value }, value.byteLength);
   }
 
-  /** @throws StreamError LOG_UNAVAILABLE */
+  /** @throws StreamError LOG_UNAVAILABLE; NOT_OWNER when the writer has stopped */
   async putTombstone(streamNo: string): Promise<void> {
+    this.assertOpen();
     await this.options.appender.append(this.options.partition, { key: streamNo, value: null }, streamNo.length);
+  }
+
+  private assertOpen(): void {
+    if (!this.isOpen) throw new StreamError('NOT_OWNER', { partition: this.options.partition });
   }
 
   private schedule(): void {

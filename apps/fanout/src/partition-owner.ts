@@ -97,6 +97,8 @@ export class PartitionOwner {
     const { serving } = this;
     if (serving === null || this.currentPhase !== 'serving') return;
     await this.replica.take(batch);
+    // Revoked or fenced meanwhile: the rest of the batch met an empty table, so nothing may say that it is folded [OWN-3].
+    if (this.serving !== serving) return;
     serving.horizon.folded(serving.fold.next);
     serving.horizon.observe(batch.highWatermark, this.context.time.now());
     serving.checkpoints.sweep();

@@ -1,4 +1,5 @@
 import { encodeOwner, OWNER_KEY } from '@rivulet/protocol';
+import { MemoryLog } from '@rivulet/log';
 import { eventually } from '../../../test/support/eventually';
 import { OwnerCluster, PARTITION } from '../../../test/support/owner-cluster';
 import { append, cancel, end, open } from '../../../test/support/records';
@@ -141,4 +142,26 @@ test('[OWN-2] an owner that reads a higher claim removes nothing for what it rea
   const values = (await cluster.records(cluster.topics.lifecycle)).filter(({ key }) => key === streamNo);
   expect(values.filter(({ value }) => value === null)).toEqual([]);
   expect((await cluster.table()).get(streamNo)).toMatchObject({ status: 'open' });
+});
+
+test('[OWN-3] an owner revoked in the middle of a batch publishes no replayFrom for what it did not fold', async () => {
+  const first = await cluster.own('first', { replayBytesMax: 100, ownerMsMax: 1 });
+  const [ended, running] = [cluster.streamNo(), cluster.streamNo()];
+  await cluster.write(ended, open(), cancel());
+  await cluster.write(running, open());
+  await cluster.settled(first);
+  await first.owners.handOver();
+  const { scan } = MemoryLog.prototype;
+  const spy = jest.spyOn(MemoryLog.prototype, 'scan').mockImplementation(async function (this: MemoryLog, topic, partition, from, options) {
+    const batch = await scan.call(this, topic, partition, from, options);
+    return topic === cluster.topics.lifecycle ? { ...batch, records: [], nextOffset: from } : batch;
+  });
+  // The second cancel needs the ended stream, which the log does not show now: the fold waits, and the append waits behind it.
+  await Promise.all([cluster.write(ended, cancel()), cluster.write(running, append(1, 'kept'))]);
+  await eventually(() => expect(cluster.logged.map(({ text }) => text)).toContain('the lifecycle value of a stream cannot be read now'));
+  first.owners.revoked(PARTITION);
+  spy.mockRestore();
+  await cluster.pass(500);
+  const second = await cluster.own('second');
+  expect((await second.open(running)).state).toMatchObject({ next: 2, bytes: 4 });
 });
