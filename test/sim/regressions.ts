@@ -5,4 +5,5 @@ export const REGRESSIONS: readonly Regression[] = [
   { seed: 11, what: 'an ended stream whose value the log did not show yet was STREAM_NOT_FOUND' },
   { seed: 131, what: 'a cold reader took what the log did not show yet for lost' },
   { seed: 76, what: 'readers waited for ever when their stream was ended at less than they had' },
+  { seed: 1782, what: 'an owner revoked in the middle of a batch published a replayFrom behind records it had not folded' },
 ];
