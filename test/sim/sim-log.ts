@@ -43,7 +43,7 @@ export class SimLog implements Log {
   }
 
   appender<T>(options: AppenderOptions<T>): Appender<T> {
-    return new PartitionBatcher<T>({ ...options, send: (batches) => this.send(options.topic, batches) });
+    return new PartitionBatcher<T>({ ...options, route: { send: (batches) => this.send(options.topic, batches) } });
   }
 
   tail(topic: string, partition: number, from: number, handlers: TailHandlers): Tail {
