@@ -1,15 +1,22 @@
 /**
- * The history checker: what was acknowledged and accepted must be delivered, in order, once, the same everywhere.
- * It shares no code with the judge: `naiveContent` is the simplest reading of the rules that can be written, and history.test.ts
- * feeds the checker histories that must fail.
+ * The history checker: what was acknowledged and accepted must be delivered, in order, once, the same everywhere. It reads the log by
+ * naive-judge.ts alone, and history.test.ts feeds it histories that must fail.
  */
 import { createHash } from 'node:crypto';
-import type { LogRecord, ReaderEvent } from '@rivulet/protocol';
+import type { ReaderEvent } from '@rivulet/protocol';
+import { NaiveStream } from './naive-judge';
+import type { LoggedRecord } from './naive-judge';
+import { SessionRecord } from './session-record';
 
-export interface LoggedRecord { offset: number; key: string; record: LogRecord }
+export { naiveContent } from './naive-judge';
+export type { LoggedRecord, NaiveContent } from './naive-judge';
 
 /** One acknowledged fragment of a numbered stream. */
 export interface Acknowledged { streamNo: string; epoch: number; sequence: number; payload: Buffer }
+/** Many of them, whose payloads can be told again. */
+export interface AcknowledgedRun { streamNo: string; epoch: number; from: number; to: number; payloadOf(sequence: number): Uint8Array }
+/** What a producer was told about the end of its stream: the verdict. digest: SHA-256 of what it sent, '' when it does not know. */
+export interface Sealed { streamNo: string; status: string; sequence: number; digest: string }
 
 /** Everything one session was shown of one stream, in order of arrival, over all its reconnects. */
 export interface Observed {
@@ -20,113 +27,108 @@ export interface Observed {
   finished?: Promise<void>;
 }
 
-export interface NaiveContent {
-  /** payload by sequence, index 0 = sequence 1 */
-  fragments: Buffer[];
-  /** epoch that wrote each of them */
-  epochs: number[];
-  status: 'open' | 'ended' | 'failed' | 'cancelled';
-}
-
-/** The content of one numbered stream after its records, by the plainest rules: a map of what came, taken in sequence. */
-export function naiveContent(records: LoggedRecord[], streamNo: string): NaiveContent {
-  let epoch = 1;
-  let fragments: Buffer[] = [];
-  let epochs: number[] = [];
-  let waiting = new Map<number, Buffer>();
-  let lastSeq: number | null = null;
-  let status: NaiveContent['status'] = 'open';
-  for (const { key, record } of records) {
-    if (key !== streamNo || status !== 'open') continue;
-    if (record.kind === 'append' && record.epoch === epoch) {
-      record.payloads.forEach((payload, index) => {
-        const sequence = record.firstSeq + index;
-        if (sequence > fragments.length && !waiting.has(sequence)) waiting.set(sequence, Buffer.from(payload));
-      });
-      for (let next = waiting.get(fragments.length + 1); next; next = waiting.get(fragments.length + 1)) {
-        waiting.delete(fragments.length + 1);
-        fragments.push(next);
-        epochs.push(epoch);
-      }
-    } else if (record.kind === 'retry' && record.epoch === epoch + 1) {
-      epoch = record.epoch;
-      waiting = new Map();
-      lastSeq = null;
-      if (record.keep === 'none') { fragments = []; epochs = []; }
-    } else if (record.kind === 'end' && record.epoch === epoch) {
-      lastSeq = record.lastSeq ?? fragments.length;
-    } else if (record.kind === 'abort' && record.epoch === epoch) {
-      status = 'failed';
-    } else if (record.kind === 'cancel') {
-      status = 'cancelled';
-    }
-    if (lastSeq !== null && fragments.length >= lastSeq && status === 'open') status = 'ended';
-  }
-  return { fragments, epochs, status };
-}
-
 export const digestOf = (payloads: Iterable<Uint8Array>): string => {
   const hash = createHash('sha256');
   for (const payload of payloads) hash.update(payload);
   return hash.digest('hex');
 };
 
-const payloadOf = (event: ReaderEvent & { type: 'fragment' }): Buffer => {
-  if (event.text !== undefined) return Buffer.from(event.text);
-  if (event.base64 !== undefined) return Buffer.from(event.base64, 'base64');
-  return Buffer.from((event.items ?? []).map((value) => JSON.stringify(value)).join(''));
-};
+/** Acknowledged fragments of one epoch of one stream that the log has not shown yet. */
+class Awaited {
+  private readonly missing = new Map<number, AcknowledgedRun>();
 
-/** What a session holds in the end, and every breach of order on the way. */
-export interface Replayed { bytes: Buffer; last: number; isFinal: boolean; breaches: string[] }
-
-export function replaySession({ session, streamNo, events }: Observed): Replayed {
-  const breaches: string[] = [];
-  let pieces: Buffer[] = [];
-  let last = 0;
-  let isFinal = false;
-  const where = `${session} on ${streamNo}`;
-  for (const event of events) {
-    if (isFinal && event.type !== 'stream') breaches.push(`${where}: ${event.type} after final`);
-    if (event.type === 'rewind') { pieces = []; last = 0; }
-    if (event.type === 'fragment') {
-      if (event.from <= last) breaches.push(`${where}: duplicate or reordered, ${event.from}–${event.to} after ${last}`);
-      else if (event.from > last + 1) breaches.push(`${where}: gap, ${event.from} after ${last}`);
-      pieces.push(payloadOf(event));
-      last = event.to;
-    }
-    if (event.type === 'final') isFinal = true;
+  add(run: AcknowledgedRun): void {
+    for (let sequence = run.from; sequence <= run.to; sequence++) this.missing.set(sequence, run);
   }
-  return { bytes: Buffer.concat(pieces), last, isFinal, breaches };
+
+  see(sequence: number, payload: Uint8Array): void {
+    const run = this.missing.get(sequence);
+    if (run && Buffer.compare(run.payloadOf(sequence), payload) === 0) this.missing.delete(sequence);
+  }
+
+  get sequences(): number[] {
+    return [...this.missing.keys()];
+  }
+}
+
+/** Takes the log record by record and says at the end what is wrong with the history. */
+export class HistoryChecker {
+  private readonly streams = new Map<string, NaiveStream>();
+  private readonly awaited = new Map<string, Awaited>();
+
+  constructor(acknowledged: Iterable<AcknowledgedRun>) {
+    for (const run of acknowledged) {
+      const key = `${run.streamNo} ${run.epoch}`;
+      if (!this.awaited.has(key)) this.awaited.set(key, new Awaited());
+      this.awaited.get(key)!.add(run);
+    }
+  }
+
+  /** In the order of the log. */
+  add({ key, record }: LoggedRecord): void {
+    this.streamOf(key).add(record);
+    if (record.kind !== 'append') return;
+    const awaited = this.awaited.get(`${key} ${record.epoch}`);
+    record.payloads.forEach((payload, index) => awaited?.see(record.firstSeq + index, payload));
+  }
+
+  /** Fragments in the content of all streams. */
+  get fragments(): number {
+    return [...this.streams.values()].reduce((sum, { fragments }) => sum + fragments.length, 0);
+  }
+
+  /** @returns every breach found; an empty list is a proof for this history */
+  finish(sessions: Iterable<SessionRecord>, sealed: Iterable<Sealed> = []): string[] {
+    const breaches: string[] = [];
+    for (const [key, { sequences }] of this.awaited) {
+      const [streamNo, epoch] = key.split(' ');
+      for (const sequence of sequences.slice(0, 3)) breaches.push(`acknowledged but not in the log: ${streamNo} epoch ${epoch} sequence ${sequence}`);
+    }
+    for (const verdict of sealed) breaches.push(...this.checkSealed(verdict));
+    for (const session of sessions) breaches.push(...session.breaches, ...this.checkSession(session));
+    return breaches;
+  }
+
+  private checkSealed({ streamNo, status, sequence, digest }: Sealed): string[] {
+    const content = this.streamOf(streamNo);
+    const where = `the producer of ${streamNo}`;
+    if (content.status !== status) return [`${where} was told ${status}, the log says ${content.status}`];
+    if (content.fragments.length !== sequence) return [`${where} was told ${sequence} fragments, the log has ${content.fragments.length}`];
+    const isOther = digest !== '' && digest !== digestOf(content.fragments);
+    return isOther ? [`${where} sent other bytes than the log has`] : [];
+  }
+
+  private checkSession({ where, streamNo, isFinal, finalStatus, last, digest }: SessionRecord): string[] {
+    const breaches: string[] = [];
+    const content = this.streamOf(streamNo);
+    if (content.status !== 'open' && !isFinal) breaches.push(`${where}: no final event`);
+    if (isFinal && finalStatus !== content.status) breaches.push(`${where}: final says ${finalStatus}, the log says ${content.status}`);
+    if (isFinal && last !== content.fragments.length) breaches.push(`${where}: saw ${last} of ${content.fragments.length} fragments`);
+    if (digest !== digestOf(content.fragments.slice(0, last))) breaches.push(`${where}: other bytes than the log`);
+    return breaches;
+  }
+
+  private streamOf(streamNo: string): NaiveStream {
+    let stream = this.streams.get(streamNo);
+    if (!stream) this.streams.set(streamNo, stream = new NaiveStream());
+    return stream;
+  }
+}
+
+export function recordOf({ session, streamNo, events }: Observed): SessionRecord {
+  const record = new SessionRecord(session, streamNo);
+  for (const event of events) record.add(event);
+  return record;
 }
 
 /** @returns every breach found; an empty list is a proof for this history */
-export function checkHistory(history: { records: LoggedRecord[]; acknowledged: Acknowledged[]; observed: Observed[] }): string[] {
-  const breaches: string[] = [];
-  const contents = new Map<string, NaiveContent>();
-  const contentOf = (streamNo: string): NaiveContent => {
-    let content = contents.get(streamNo);
-    if (!content) contents.set(streamNo, content = naiveContent(history.records, streamNo));
-    return content;
-  };
-  const logged = new Set<string>();
-  for (const { key, record } of history.records) {
-    if (record.kind !== 'append') continue;
-    record.payloads.forEach((payload, index) => logged.add(`${key} ${record.epoch} ${record.firstSeq + index} ${digestOf([payload])}`));
-  }
-  for (const { streamNo, epoch, sequence, payload } of history.acknowledged) {
-    if (!logged.has(`${streamNo} ${epoch} ${sequence} ${digestOf([payload])}`)) {
-      breaches.push(`acknowledged but not in the log: ${streamNo} epoch ${epoch} sequence ${sequence}`);
-    }
-  }
-  for (const observed of history.observed) {
-    const { bytes, last, isFinal, breaches: own } = replaySession(observed);
-    breaches.push(...own);
-    const content = contentOf(observed.streamNo);
-    const where = `${observed.session} on ${observed.streamNo}`;
-    if (content.status !== 'open' && !isFinal) breaches.push(`${where}: no final event`);
-    if (isFinal && last !== content.fragments.length) breaches.push(`${where}: saw ${last} of ${content.fragments.length} fragments`);
-    if (digestOf([bytes]) !== digestOf(content.fragments.slice(0, last))) breaches.push(`${where}: other bytes than the log`);
-  }
-  return breaches;
+export function checkHistory(history: {
+  records: LoggedRecord[]; acknowledged: Acknowledged[]; observed: Observed[]; sealed?: Sealed[];
+}): string[] {
+  const runs = history.acknowledged.map(({ streamNo, epoch, sequence, payload }) => ({
+    streamNo, epoch, from: sequence, to: sequence, payloadOf: () => payload,
+  }));
+  const checker = new HistoryChecker(runs);
+  for (const record of history.records) checker.add(record);
+  return checker.finish(history.observed.map(recordOf), history.sealed);
 }
