@@ -12,12 +12,12 @@ const log = (...records: LogRecord[]): LoggedRecord[] => records.map((record, of
 const fragment = (from: number, to: number, text: string, epoch = 1): ReaderEvent =>
   ({ type: 'fragment', streamNo, from, to, cursor: `${epoch}.${to}`, text });
 const rewind = (epoch: number): ReaderEvent => ({ type: 'rewind', streamNo, epoch, cursor: `${epoch}.0` });
-const finalAs = (status: 'ended' | 'failed' | 'cancelled', sequence: number): ReaderEvent => ({
-  type: 'final', streamNo, cursor: `1.${sequence}.f`, status, reason: '', message: '', epoch: 1, sequence,
-  bytes: 0, checksum: 0, digest: '', metadata: {}, at: 0,
-});
+const NO_FACTS = { reason: '', message: '', epoch: 1, bytes: 0, checksum: 0, digest: '', metadata: {}, at: 0 };
+const finalAs = (status: 'ended' | 'failed' | 'cancelled', sequence: number): ReaderEvent =>
+  ({ ...NO_FACTS, type: 'final', streamNo, cursor: `1.${sequence}.f`, status, sequence });
 const final = finalAs('ended', 3);
-const acknowledged = (sequence: number, text: string, epoch = 1): Acknowledged => ({ streamNo, epoch, sequence, payload: Buffer.from(text) });
+const acknowledged = (sequence: number, text: string, epoch = 1): Acknowledged =>
+  ({ streamNo, epoch, sequence, payload: Buffer.from(text) });
 const records = log(append(1, 1, 'a', 'b'), append(1, 2, 'b', 'c'), end(3));
 const check = (events: ReaderEvent[], acks: Acknowledged[] = [], logged = records, sealed: Sealed[] = []): string =>
   checkHistory({ records: logged, acknowledged: acks, observed: [{ session: 'x', streamNo, events }], sealed }).join('\n');

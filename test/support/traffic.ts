@@ -16,7 +16,7 @@ export interface ProduceOptions {
 }
 
 /** Repeats a call over raw HTTP until it is answered for good: the plainest producer that keeps the rules [APPEND-3]. */
-async function post(url: string, token: string, body: unknown, idempotencyKey = ''): Promise<Response> {
+export async function post(url: string, token: string, body: unknown, idempotencyKey = ''): Promise<Response> {
   const deadline = Date.now() + GIVE_UP_MS;
   for (let wait = 20; ; wait = Math.min(500, wait * 2)) {
     const response = await fetch(url, {
@@ -31,7 +31,7 @@ async function post(url: string, token: string, body: unknown, idempotencyKey = 
   }
 }
 
-async function expectStatus(response: Response, ...statuses: number[]): Promise<unknown> {
+export async function expectStatus(response: Response, ...statuses: number[]): Promise<unknown> {
   const text = await response.text();
   if (!statuses.includes(response.status)) throw new Error(`${response.url}: ${response.status} ${text}`);
   return JSON.parse(text);
