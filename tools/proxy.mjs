@@ -88,6 +88,8 @@ proxy.on('proxyRes', (answer, _, response) => {
 proxy.on('proxyReqWs', (outgoing, _, socket) => outgoing.once('upgrade', () => upgraded.add(socket)));
 // The client went away: the library has already closed the other side.
 proxy.on('econnreset', (_, request) => request.destroy());
+// A client whose connection was reset, most often that of a WebSocket. Without a listener the library throws, and all others are cut too.
+proxy.on('error', (_, request) => request.destroy());
 
 async function readiness(response) {
   const states = await Promise.all([allocator, ingest, fanout].map(async (upstream) => [upstream.name, (await upstream.notReady()) || 'ready']));

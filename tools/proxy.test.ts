@@ -106,6 +106,23 @@ test('a WebSocket reaches its service', async () => {
   await once(socket, 'close');
 });
 
+test('a client whose connection is reset, in the middle of anything, costs the others nothing', async () => {
+  const [kept, dropped] = [0, 1].map(() => new WebSocket(`${origin.replace('http', 'ws')}/v1/watch/ws`));
+  await Promise.all([once(kept!, 'open'), once(dropped!, 'open')]);
+  (dropped as unknown as { _socket: net.Socket })._socket.resetAndDestroy();
+  await once(dropped!, 'close');
+  const upload = net.connect(Number(new URL(origin).port), '127.0.0.1');
+  await once(upload, 'connect');
+  upload.write('POST /v1/pipe HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n');
+  await once(upload, 'data');
+  upload.resetAndDestroy();
+  kept!.send('still here');
+  const [bytes] = (await once(kept!, 'message')) as [Buffer];
+  expect(String(bytes)).toBe('fanout /v1/watch/ws still here');
+  kept!.close();
+  await once(kept!, 'close');
+});
+
 test('several addresses of a service take turns, and one where nothing listens costs no call', async () => {
   handlers.fanout = (request, response) => response.end(String(request.socket.localPort));
   const answers: string[] = [];

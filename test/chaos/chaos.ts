@@ -3,6 +3,7 @@
  * a seeded schedule of faults. At the end everything heals, every stream ends, every session waits for its final event, and the history
  * checker compares what was acknowledged, what the log holds and what each session saw.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as elapse } from 'node:timers/promises';
 import { FaultProxy } from '../../tools/fault-proxy.cjs';
 import { HistoryChecker } from '../support/history';
@@ -160,6 +161,8 @@ export async function runChaos(options: ChaosOptions, interrupted: AbortSignal =
   const stage = new Stage();
   const patience = new AbortController();
   const closing = new AbortController();
+  // Every wait of every session listens to it.
+  setMaxListeners(0, patience.signal);
   const say = (line: string): void => options.say(`${clock(performance.now() - startedAt)} ${line}`);
   interrupted.addEventListener('abort', () => {
     closing.abort();
@@ -182,6 +185,7 @@ export async function runChaos(options: ChaosOptions, interrupted: AbortSignal =
     interrupted.addEventListener('abort', () => faults.abort());
     await schedule.run(faults.signal, options.decks);
     clearInterval(timers[0]);
+    interrupted.throwIfAborted();
     say(`all faults are healed; waiting for producers and sessions, at most ${options.finishMsMax / 1000} s`);
     closing.abort();
     const giveUp = setTimeout(() => patience.abort(), options.finishMsMax);
