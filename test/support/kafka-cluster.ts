@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { getContainerRuntimeClient } from 'testcontainers';
 import { localBrokerMissing } from '../../tools/local-broker.cjs';
 import { startLocalCluster } from '../../tools/local-cluster.cjs';
+import { startContainers } from './kafka-cluster-docker';
 
 /** One broker of a cluster. Its address stays the same through kill and restart. */
 export interface ClusterBroker {
@@ -42,9 +44,11 @@ async function startJvms(options: ClusterOptions): Promise<Cluster> {
   };
 }
 
-/** A cluster of the test's own. */
+/** A cluster of the test's own: local processes where Java is, because those start and die fastest, otherwise containers. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const missing = await localBrokerMissing();
   if (missing === null) return startJvms(options);
-  throw new Error(`Three brokers need Java 17 and Maven, or Docker (${missing})`);
+  const isDockerThere = await getContainerRuntimeClient().then(() => true, () => false);
+  if (isDockerThere) return startContainers(options);
+  throw new Error(`Three brokers need Java 17 and Maven, or Docker: ${missing}, and Docker does not answer`);
 }
