@@ -4,7 +4,7 @@
 //   stall      nothing is read or written, connections stay: a network that hangs. What was on its way arrives when it passes again
 //   blackhole  connections are accepted and what comes is swallowed. One that lost bytes is reset when the proxy passes again:
 //              TCP has no holes
-// and reset() ends connections with RST. A mode is that of the whole proxy, or of one connection by its own `set`.
+// reset() ends connections with RST, and refuse() does not listen until accept(): a process that is gone, on a host that is not. A mode is that of the whole proxy, or of one connection by its own `set`.
 const net = require('node:net');
 
 const HOST = '127.0.0.1';
@@ -121,6 +121,8 @@ class FaultProxy {
   connections = new Set();
   /** Of the proxy: new connections begin in it. @type {Mode} */
   mode = 'pass';
+  /** Set by listen. */
+  port = 0;
   #delayMs = 0;
   #server;
 
@@ -141,12 +143,21 @@ class FaultProxy {
       this.#server.once('error', reject);
       this.#server.listen(port, HOST, () => resolve(undefined));
     });
+    this.port = /** @type {net.AddressInfo} */ (this.#server.address()).port;
     return this;
   }
 
-  /** @returns {number} */
-  get port() {
-    return /** @type {net.AddressInfo} */ (this.#server.address()).port;
+  /** Resets all connections and takes no more, until accept(). @returns {Promise<void>} */
+  async refuse() {
+    if (!this.#server.listening) return;
+    const closed = new Promise((resolve) => this.#server.close(() => resolve(undefined)));
+    this.reset();
+    await closed;
+  }
+
+  /** Listens again, on the same port. @returns {Promise<void>} */
+  async accept() {
+    if (!this.#server.listening) await this.listen(this.port);
   }
 
   /** For all connections, present and new. @param {Mode} mode */
@@ -170,9 +181,7 @@ class FaultProxy {
 
   /** @returns {Promise<void>} */
   async close() {
-    const closed = new Promise((resolve) => this.#server.close(() => resolve(undefined)));
-    this.reset();
-    await closed;
+    await this.refuse();
   }
 }
 

@@ -133,6 +133,17 @@ test('a reset is an RST on both sides', async () => {
   expect([client.ending, (error as NodeJS.ErrnoException).code]).toEqual(['ECONNRESET', 'ECONNRESET']);
 });
 
+test('a proxy that refuses cuts everybody and is not there, until it accepts again on its port', async () => {
+  const client = await connect();
+  await proxy.refuse();
+  await client.closed;
+  await expect(connect()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  await proxy.accept();
+  const again = await connect();
+  again.socket.write('back');
+  await again.until('back');
+});
+
 test('a server that goes while the network stalls is noticed when it passes again', async () => {
   const client = await connect();
   client.socket.write('x');

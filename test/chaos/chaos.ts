@@ -12,6 +12,7 @@ import { scanFragments } from '../support/read-fragments';
 import { startSystem } from '../support/system';
 import type { World } from './faults';
 import { Ledger } from './ledger';
+import { clock } from './pauses';
 import { PRODUCERS } from './producers';
 import type { ProducerKind } from './producers';
 import { Random } from './random';
@@ -49,6 +50,8 @@ export interface ChaosReport {
   /** In the content of all streams, by the log. */
   fragments: number;
   breaches: string[];
+  /** performance.now ms */
+  startedAt: number;
   seconds: number;
 }
 
@@ -194,7 +197,8 @@ export async function runChaos(options: ChaosOptions, interrupted: AbortSignal =
     await traffic.sessions.finished();
     say(progress(traffic));
     const { fragments, breaches } = await verdict(world, ledger);
-    return { seed: options.seed, ledger, windows: schedule.windows, fragments, breaches, seconds: (performance.now() - startedAt) / 1000 };
+    const seconds = (performance.now() - startedAt) / 1000;
+    return { seed: options.seed, ledger, windows: schedule.windows, fragments, breaches, startedAt, seconds };
   } finally {
     for (const timer of timers) clearInterval(timer);
     patience.abort();
@@ -210,8 +214,6 @@ async function verdict({ cluster, system }: World, ledger: Ledger): Promise<{ fr
   const breaches = [...ledger.breaches, ...checker.finish(ledger.sessions.map(({ record }) => record), sealed)];
   return { fragments: checker.fragments, breaches };
 }
-
-const clock = (ms: number): string => `${Math.floor(ms / 60_000)}:${String(Math.floor(ms / 1000) % 60).padStart(2, '0')}`;
 
 function progress({ ledger, open }: Traffic): string {
   const { streams, sessions, acknowledged, delivered, openSessions, reconnects, breaches } = ledger;

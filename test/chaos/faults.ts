@@ -91,14 +91,17 @@ async function untilInSync({ cluster, system }: World): Promise<void> {
 }
 
 const killBroker: MakeFault = (world, random) => {
-  const broker = random.pick(world.cluster.list);
+  const index = random.integer(0, world.cluster.list.length - 1);
+  const [broker, gate] = [world.cluster.list[index]!, world.brokerGates[index]!];
   const awayMs = random.integer(500, 6000);
   return {
     what: `SIGKILL of broker ${broker.address}, away for ${awayMs} ms`,
     run: async (hold) => {
-      await broker.kill('SIGKILL');
+      // Nobody listens at the address of a process that is gone.
+      await Promise.all([broker.kill('SIGKILL'), gate.refuse()]);
       await hold(awayMs);
       await broker.restart();
+      await gate.accept();
       await untilInSync(world);
     },
   };

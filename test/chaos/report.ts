@@ -1,9 +1,10 @@
 import type { ChaosReport } from './chaos';
-import { pausesDuring } from './pauses';
+import { longestPauses, pausesDuring } from './pauses';
 import type { PauseStatistics } from './pauses';
 import type { Window } from './schedule';
 
 const BREACHES_MAX = 20;
+const PAUSES_MAX = 5;
 
 const countBy = (all: readonly string[]): string =>
   [...all.reduce((counts, one) => counts.set(one, (counts.get(one) ?? 0) + 1), new Map<string, number>())]
@@ -13,7 +14,7 @@ const inWords = ({ windows, sessions, p50, p99, max }: PauseStatistics): string 
   : `p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms, max ${max.toFixed(0)} ms (${windows} times, ${sessions} sessions)`);
 
 /** The result of a run, for people. */
-export function report({ seed, ledger, windows, fragments, breaches, seconds }: ChaosReport): string {
+export function report({ seed, ledger, windows, fragments, breaches, startedAt, seconds }: ChaosReport): string {
   const during = (isMeant: (window: Window) => boolean): string => inWords(pausesDuring(windows.filter(isMeant), ledger.sessions));
   const alone = (kind: string) => (window: Window) => window.kind === kind && window.isAlone;
   const shown = breaches.slice(0, BREACHES_MAX).map((breach) => `  ${breach}`);
@@ -32,6 +33,7 @@ export function report({ seed, ledger, windows, fragments, breaches, seconds }: 
     `  rolling restart  ${during(alone('rolling restart of fanouts'))}`,
     `  broker kill -9   ${during(alone('broker kill -9'))}`,
     `  any fault        ${during(() => true)}`,
+    ...longestPauses(ledger.sessions, startedAt, PAUSES_MAX).map((pause) => `  ${pause}`),
     breaches.length === 0 ? 'verdict            nothing lost, doubled, reordered or stale'
       : `verdict            ${breaches.length} BREACHES\n${shown.join('\n')}`,
   ].join('\n');
