@@ -4,7 +4,8 @@
 //   stall      nothing is read or written, connections stay: a network that hangs. What was on its way arrives when it passes again
 //   blackhole  connections are accepted and what comes is swallowed. One that lost bytes is reset when the proxy passes again:
 //              TCP has no holes
-// reset() ends connections with RST, and refuse() does not listen until accept(): a process that is gone, on a host that is not. A mode is that of the whole proxy, or of one connection by its own `set`.
+// A mode is that of the whole proxy, or of one connection by its own `set`. reset() ends connections with RST, and refuse() does not listen
+// until accept(): a process that is gone, on a host that is not.
 const net = require('node:net');
 
 const HOST = '127.0.0.1';

@@ -10,6 +10,7 @@ import { HistoryChecker } from '../support/history';
 import { startCluster } from '../support/kafka-cluster';
 import { scanFragments } from '../support/read-fragments';
 import { startSystem } from '../support/system';
+import { FAULTS } from './faults';
 import type { World } from './faults';
 import { Ledger } from './ledger';
 import { clock } from './pauses';
@@ -24,7 +25,7 @@ import { killZombies } from './zombie';
 
 export interface ChaosOptions {
   seed: string;
-  /** Of the faults; the producers come to their end afterwards. */
+  /** Of the faults, at most; the producers come to their end afterwards. */
   durationMs: number;
   /** How many producers of each kind write at once, one stream after the other. */
   producers: Partial<Record<ProducerKind, number>>;
@@ -35,8 +36,10 @@ export interface ChaosOptions {
   calmMs: readonly [number, number];
   pairProbability: number;
   pace: number;
-  /** Each kind of fault this many times, at most. */
-  decks?: number;
+  /** Only these kinds of faults; default: all. */
+  only?: readonly string[];
+  /** Each kind of fault once and as many as possible at a time, instead of one after the other for all the duration. */
+  isShort?: boolean;
   counts: { fanout: number; ingest: number; allocator: number };
   /** How long producers and sessions may take after the last fault, ms. */
   finishMsMax: number;
@@ -179,14 +182,14 @@ export async function runChaos(options: ChaosOptions, interrupted: AbortSignal =
     const { ledger } = traffic;
     const schedule = new Schedule(world, {
       random: new Random(options.seed).derive('faults'), calmMs: options.calmMs, pairProbability: options.pairProbability, pace: options.pace,
-      say, onTrouble: (what) => ledger.breach(what),
+      kinds: options.only ?? Object.keys(FAULTS), say, onTrouble: (what) => ledger.breach(what),
     });
     timers = [setInterval(() => droppingGate.reset(), DROP_MS), setInterval(() => say(progress(traffic)), SAY_MS)];
     traffic.start(closing.signal);
     const faults = new AbortController();
     timers.push(setTimeout(() => faults.abort(), options.durationMs));
     interrupted.addEventListener('abort', () => faults.abort());
-    await schedule.run(faults.signal, options.decks);
+    await (options.isShort ? schedule.runOnce(faults.signal) : schedule.run(faults.signal));
     clearInterval(timers[0]);
     interrupted.throwIfAborted();
     say(`all faults are healed; waiting for producers and sessions, at most ${options.finishMsMax / 1000} s`);
