@@ -15,7 +15,7 @@ const base = {
 module.exports = {
   testTimeout: 30_000,
   projects: [
-    { ...base, displayName: 'unit', rootDir: __dirname, testMatch: ['<rootDir>/libs/*/src/**/*.test.ts', '<rootDir>/apps/*/src/**/*.test.ts', '<rootDir>/tools/*.test.ts', '<rootDir>/test/repo/**/*.test.ts', '<rootDir>/test/support/**/*.test.ts', '<rootDir>/test/sim/**/*.test.ts'], testPathIgnorePatterns: ['\\.kafka\\.test\\.ts$'] },
+    { ...base, displayName: 'unit', rootDir: __dirname, testMatch: ['<rootDir>/libs/*/src/**/*.test.ts', '<rootDir>/apps/*/src/**/*.test.ts', '<rootDir>/tools/*.test.ts', '<rootDir>/test/repo/**/*.test.ts', '<rootDir>/test/support/**/*.test.ts', '<rootDir>/test/sim/**/*.test.ts', '<rootDir>/test/chaos/**/*.test.ts'], testPathIgnorePatterns: ['\\.kafka\\.test\\.ts$'] },
     { ...base, displayName: 'conformance', rootDir: __dirname, testMatch: ['<rootDir>/test/conformance/**/*.test.ts'] },
     { ...base, displayName: 'integration', rootDir: __dirname, testMatch: ['<rootDir>/libs/*/src/**/*.kafka.test.ts', '<rootDir>/test/integrity/**/*.test.ts', '<rootDir>/test/issues/**/*.test.ts'], globalSetup: '<rootDir>/test/support/kafka-global.ts', globalTeardown: '<rootDir>/test/support/kafka-global-teardown.ts' },
   ],

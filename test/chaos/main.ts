@@ -13,6 +13,7 @@ const USAGE = `npm run chaos -- [--minutes=10] [--seed=N] [--fanout=3] [--ingest
   --only        kinds of faults to choose from: ${Object.keys(FAULTS).join(', ')}
 Needs Java 17 and Maven, or Docker. Exits with 1 when anything acknowledged was lost, doubled, reordered or stale.`;
 const MINUTE_MS = 60_000;
+const INTERRUPTED = new Error('interrupted');
 
 const { values } = parseArgs({ options: {
   minutes: { type: 'string', default: '10' }, seed: { type: 'string', default: '' }, fanout: { type: 'string', default: '3' },
@@ -57,7 +58,7 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       console.log('stopping everything');
-      interrupted.abort(new Error('interrupted'));
+      interrupted.abort(INTERRUPTED);
     });
   }
   console.log(`seed ${chosen.seed}, ${values.minutes} min`);
@@ -71,6 +72,6 @@ async function main(): Promise<number> {
 
 // Producers that could not finish still try: the run is over all the same.
 void main().then((code) => process.exit(code), (error: unknown) => {
-  console.error(error);
+  console.error(error === INTERRUPTED ? INTERRUPTED.message : error);
   process.exit(1);
 });

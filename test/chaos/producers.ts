@@ -77,13 +77,13 @@ const bySdk: Produce = async (context) => {
 async function openRaw(context: ProducerContext, kind: string): Promise<{ stream: StreamLedger; writeToken: string; path: string }> {
   const { url, apiKey } = context;
   const answer = await post(`${url}/v1/streams`, apiKey, openOptions(context, kind), crypto.randomUUID());
-  const { streamNo, writeToken } = await expectStatus(answer, 201) as OpenedStream;
+  const { streamNo, writeToken } = expectStatus(answer, 201) as OpenedStream;
   return { stream: opened(context, streamNo, kind), writeToken, path: `${url}/v1/streams/${streamNo}` };
 }
 
 async function endRaw(path: string, writeToken: string, stream: StreamLedger, lastSeq: number): Promise<void> {
   for (;;) {
-    const verdict = await expectStatus(await post(`${path}/end`, writeToken, { lastSeq }), 200, 202) as VerdictReply;
+    const verdict = expectStatus(await post(`${path}/end`, writeToken, { lastSeq }), 200, 202) as VerdictReply;
     stream.seal(verdict);
     if (verdict.status !== 'PENDING') return;
   }
@@ -94,7 +94,7 @@ const byRawHttp: Produce = async (context) => {
   let sequence = 0;
   while (sequence < context.fragments && !context.closing.aborted) {
     sequence += 1;
-    await expectStatus(await post(`${path}/fragments`, writeToken, { seq: sequence, data: stream.payload(1, sequence) }), 200);
+    expectStatus(await post(`${path}/fragments`, writeToken, { seq: sequence, data: stream.payload(1, sequence) }), 200);
     stream.acknowledge(1, sequence, sequence);
     await elapse(context.intervalMs);
   }
@@ -119,7 +119,7 @@ const byCrash: Produce = async (context) => {
   const { stream, writeToken, path } = await openRaw(context, 'crash');
   const dieAt = random.integer(1, Math.max(1, Math.floor(fragments / 2)));
   for (let sequence = 1; sequence <= dieAt; sequence++) {
-    await expectStatus(await post(`${path}/fragments`, writeToken, { seq: sequence, data: stream.payload(1, sequence) }), 200);
+    expectStatus(await post(`${path}/fragments`, writeToken, { seq: sequence, data: stream.payload(1, sequence) }), 200);
     stream.acknowledge(1, sequence, sequence);
     await elapse(context.intervalMs);
   }

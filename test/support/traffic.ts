@@ -15,25 +15,32 @@ export interface ProduceOptions {
   onAcknowledged?(entry: Acknowledged): void;
 }
 
+export interface Answer { url: string; status: number; text: string }
+
+/** One try. An answer that breaks off is none: its body counts as much as its status. */
+async function postOnce(url: string, token: string, body: unknown, idempotencyKey: string): Promise<Answer> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...(idempotencyKey ? { 'idempotency-key': idempotencyKey } : {}) },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(20_000),
+  });
+  return { url, status: response.status, text: await response.text() };
+}
+
 /** Repeats a call over raw HTTP until it is answered for good: the plainest producer that keeps the rules [APPEND-3]. */
-export async function post(url: string, token: string, body: unknown, idempotencyKey = ''): Promise<Response> {
+export async function post(url: string, token: string, body: unknown, idempotencyKey = ''): Promise<Answer> {
   const deadline = Date.now() + GIVE_UP_MS;
   for (let wait = 20; ; wait = Math.min(500, wait * 2)) {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...(idempotencyKey ? { 'idempotency-key': idempotencyKey } : {}) },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(20_000),
-    }).catch((error: unknown) => error as Error);
-    if (response instanceof Response && response.status < 429) return response;
-    if (Date.now() > deadline) throw new Error(`gave up on ${url}: ${response instanceof Response ? `${response.status} ${await response.text()}` : response.cause ?? response}`);
+    const answer = await postOnce(url, token, body, idempotencyKey).catch((error: unknown) => error as Error);
+    if (!(answer instanceof Error) && answer.status < 429) return answer;
+    if (Date.now() > deadline) throw new Error(`gave up on ${url}: ${answer instanceof Error ? answer.cause ?? answer : `${answer.status} ${answer.text}`}`);
     await elapse(wait);
   }
 }
 
-export async function expectStatus(response: Response, ...statuses: number[]): Promise<unknown> {
-  const text = await response.text();
-  if (!statuses.includes(response.status)) throw new Error(`${response.url}: ${response.status} ${text}`);
+export function expectStatus({ url, status, text }: Answer, ...statuses: number[]): unknown {
+  if (!statuses.includes(status)) throw new Error(`${url}: ${status} ${text}`);
   return JSON.parse(text);
 }
 
@@ -41,16 +48,16 @@ export async function expectStatus(response: Response, ...statuses: number[]): P
 export async function produce(system: Pick<System, 'urls' | 'apiKey'>, options: ProduceOptions): Promise<string> {
   const { ingest } = system.urls;
   const key = crypto.randomUUID();
-  const opened = await expectStatus(await post(`${ingest}/v1/streams`, system.apiKey, options.open ?? {}, key), 201) as OpenedStream;
+  const opened = expectStatus(await post(`${ingest}/v1/streams`, system.apiKey, options.open ?? {}, key), 201) as OpenedStream;
   const { streamNo, writeToken, epoch } = opened;
   options.onOpened?.(streamNo);
   for (let sequence = 1; sequence <= options.fragments; sequence++) {
     const text = `${sequence}:${'·'.repeat(sequence % 7)} `;
-    await expectStatus(await post(`${ingest}/v1/streams/${streamNo}/fragments`, writeToken, { seq: sequence, data: text }), 200);
+    expectStatus(await post(`${ingest}/v1/streams/${streamNo}/fragments`, writeToken, { seq: sequence, data: text }), 200);
     options.onAcknowledged?.({ streamNo, epoch, sequence, payload: Buffer.from(text) });
     await elapse(options.intervalMs);
   }
-  await expectStatus(await post(`${ingest}/v1/streams/${streamNo}/end`, writeToken, { lastSeq: options.fragments }), 200, 202);
+  expectStatus(await post(`${ingest}/v1/streams/${streamNo}/end`, writeToken, { lastSeq: options.fragments }), 200, 202);
   return streamNo;
 }
 
