@@ -2,8 +2,8 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { problemOf, StreamError } from '@rivulet/protocol';
-import { resend } from './backoff';
-import { request } from './http';
+import { isTransient, resend } from './backoff';
+import { problemToError, request } from './http';
 import { Producer } from './producer';
 
 let server: Server | undefined;
@@ -86,4 +86,12 @@ test('[APPEND-4] a heartbeat that learns of the end first does not cut off the a
   await new Promise<void>((resolve) => server?.once('request', () => resolve()));
   answerEnd();
   expect(await ending).toEqual(verdict);
+});
+
+test.each([408, 429, 500, 502, 503, 504])('a bare %i, from whoever stands between, is trouble that passes', (status) => {
+  expect(isTransient(problemToError(null, status))).toBe(true);
+});
+
+test.each([400, 401, 403, 404, 413])('a bare %i is no trouble that passes', (status) => {
+  expect(isTransient(problemToError(null, status))).toBe(false);
 });

@@ -21,9 +21,12 @@ export interface Call {
 /** Far above the slowest answer (a verdict: 5 s). A host that vanished without a word is otherwise noticed after minutes. */
 const ANSWER_MS_MAX = 15_000;
 
-/** For answers that are not ours: a proxy's own page, a load balancer's 502. */
+/**
+ * For answers that are not ours: a proxy's own page, a load balancer's 502, the bare 408 of a server whose client's network hung in the
+ * middle of a request.
+ */
 const CODE_OF_STATUS: Record<number, ErrorCode> = {
-  401: 'UNAUTHENTICATED', 403: 'FORBIDDEN', 404: 'NOT_FOUND', 413: 'BODY_TOO_LARGE', 429: 'OVERLOADED',
+  401: 'UNAUTHENTICATED', 403: 'FORBIDDEN', 404: 'NOT_FOUND', 408: 'BODY_TIMEOUT', 413: 'BODY_TOO_LARGE', 429: 'OVERLOADED',
   502: 'NOT_READY', 503: 'NOT_READY', 504: 'NOT_READY',
 };
 
