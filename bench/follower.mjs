@@ -1,13 +1,12 @@
 // What it costs a session to be at an instance that does not own its stream: 50 streams × 30/s, each watched at its owner and at a
 // follower at once, in the same run. From the producer's call to the session's callback.
-import { pace } from './latency.mjs';
+import { pace, timedPosts } from './latency.mjs';
 import { ownersOf, partitionOf } from './cluster.mjs';
 import { quantiles, row } from './report.mjs';
 import { elapse, openStreams } from './streams.mjs';
-import { PostSocket, SseSocket } from './wire-sockets.mjs';
+import { SseSocket } from './wire-sockets.mjs';
 
 const STREAMS = 50;
-const TEXT = 'x'.repeat(100);
 
 export async function follower({ system, isQuick }) {
   const streams = await openStreams(system, STREAMS);
@@ -25,14 +24,7 @@ export async function follower({ system, isQuick }) {
     });
   }));
   await Promise.all(sessions.map((session) => session.opened));
-  const posts = streams.map(() => new PostSocket(system.urls.ingest));
-  const heads = streams.map(({ streamNo, writeToken }, index) => posts[index].request('POST', `/v1/streams/${streamNo}/fragments`, writeToken));
-  const sent = new Array(STREAMS).fill(0);
-  const send = async (stream) => {
-    const body = `{"seq":${++sent[stream]},"data":"${performance.now().toFixed(3)} ${TEXT}"}`;
-    const { status, body: answer } = await posts[stream].send(heads[stream], body);
-    if (status !== 200) throw new Error(`append: ${status} ${answer}`);
-  };
+  const { posts, sent, send } = timedPosts(system.urls.ingest, streams);
   await pace(isQuick ? 4 : 8, send); // warms the JVM and the services
   for (const list of Object.values(latencies)) list.length = 0;
   await pace(isQuick ? 8 : 20, send);

@@ -28,6 +28,19 @@ export async function pace(seconds, send) {
   return late;
 }
 
+/** A POST connection for each stream; every fragment says when it was sent. `sent`: how many of each stream. */
+export function timedPosts(url, streams) {
+  const posts = streams.map(() => new PostSocket(url));
+  const heads = streams.map(({ streamNo, writeToken }, index) => posts[index].request('POST', `/v1/streams/${streamNo}/fragments`, writeToken));
+  const sent = new Array(streams.length).fill(0);
+  const send = async (stream) => {
+    const body = `{"seq":${++sent[stream]},"data":"${performance.now().toFixed(3)} ${TEXT}"}`;
+    const { status, body: answer } = await posts[stream].send(heads[stream], body);
+    if (status !== 200) throw new Error(`append: ${status} ${answer}`);
+  };
+  return { posts, sent, send };
+}
+
 export async function measureService(system, seconds, origin = system.urls) {
   const streams = await openStreams(system, STREAMS);
   const latencies = [];
@@ -43,14 +56,7 @@ export async function measureService(system, seconds, origin = system.urls) {
     for (const [sent] of content.matchAll(/\d+\.\d+/g)) latencies.push(now - Number(sent));
   }));
   await Promise.all(sessions.map((session) => session.opened));
-  const posts = streams.map(() => new PostSocket(origin.ingest));
-  const heads = streams.map(({ streamNo, writeToken }, index) => posts[index].request('POST', `/v1/streams/${streamNo}/fragments`, writeToken));
-  const sent = new Array(STREAMS).fill(0);
-  const send = async (stream) => {
-    const body = `{"seq":${++sent[stream]},"data":"${performance.now().toFixed(3)} ${TEXT}"}`;
-    const { status, body: answer } = await posts[stream].send(heads[stream], body);
-    if (status !== 200) throw new Error(`append: ${status} ${answer}`);
-  };
+  const { posts, sent, send } = timedPosts(origin.ingest, streams);
   const late = await pace(seconds, send);
   const deadline = performance.now() + 5000;
   while (seen.some((sequence, index) => sequence < sent[index]) && performance.now() < deadline) await elapse(20);
