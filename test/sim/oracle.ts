@@ -114,13 +114,13 @@ export class Oracle {
     }
   }
 
-  /** [APPEND-1] Whoever waits for a verdict finds it, the newest ones at least. */
+  /** [APPEND-1] Whoever waits for a verdict finds it, the newest ones at least. Nobody waits for that of an `open`. */
   private checkVerdicts(streamNo: string, found: readonly Verdict[]): void {
-    const newest = new Map(this.refolds.get(streamNo)!.verdicts.map((verdict) => [verdict.offset, verdictText(verdict)]));
-    const expected = [...newest].sort(([a], [b]) => a - b).slice(-VERDICTS_MAX).map(([, text]) => text);
-    if (!isSame(expected, found.map(verdictText))) {
-      throw new Violation(`the lifecycle table has other verdicts of ${streamNo}: ${found.map(verdictText)} instead of ${expected}`);
-    }
+    const newest = new Map(this.refolds.get(streamNo)!.verdicts.map((verdict) => [verdict.offset, verdict]));
+    const expected = [...newest.values()].sort((a, b) => a.offset - b.offset).slice(-VERDICTS_MAX).filter(isWaitedFor).map(verdictText);
+    const given = new Set(found.map(verdictText));
+    const missing = expected.filter((text) => !given.has(text));
+    if (missing.length > 0) throw new Violation(`the lifecycle table lacks verdicts of ${streamNo}: ${missing.join(', ')}`);
   }
 
   private takeFragment({ key, value, offset, timestamp }: StoredRecord): void {
@@ -221,6 +221,7 @@ export class Oracle {
 const fragmentKey = (streamNo: string, epoch: number, sequence: number, payload: Uint8Array): string =>
   `${streamNo} ${epoch} ${sequence} ${Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('latin1')}`;
 
+const isWaitedFor = ({ kind }: Verdict): boolean => kind !== 'open';
 const verdictText = ({ offset, kind, outcome, code, attemptId }: Verdict): string =>
   [offset, kind, outcome, code ?? '', attemptId ?? ''].join(' ').trim();
 

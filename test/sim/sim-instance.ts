@@ -193,5 +193,5 @@ export class SimInstance {
 
 export function codeOf(error: unknown): string {
   if (error === undefined) return '';
-  return error instanceof StreamError ? error.code : String((error as Error).stack ?? error);
+  return error instanceof StreamError ? error.code : String(error);
 }

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { OpenRecord } from '@rivulet/protocol';
+import type { ErrorCode, OpenRecord, StreamError } from '@rivulet/protocol';
 import type { Route } from '../../apps/ingest/src/append-entry';
 import type { SimIngest } from './sim-ingest';
 import type { SimWorld } from './sim-world';
@@ -123,8 +123,10 @@ export class SimProducer {
     const payloads = pack.map(({ payload }) => payload);
     const bytes = payloads.reduce((sum, payload) => sum + payload.length, 0);
     const run = { firstSeq: plan.isNumbered ? pack[0]!.sequence : 0, lane: pack[0]!.lane, payloads, bytes };
-    this.call((ingest) => ingest.appender.append(route, run), (isDone) => {
+    this.call((ingest) => ingest.appender.append(route, run), (isDone, code) => {
       this.flying -= 1;
+      // Another run holds the epoch: only a retry goes on from there [JUDGE-11].
+      if (code === 'WRITER_CONFLICT') this.isCrashed = true;
       for (const fragment of pack) {
         fragment.isFlying = false;
         // An unnumbered append whose answer was lost may have been stored: its producer sends the next one [APPEND-3].
@@ -180,20 +182,21 @@ export class SimProducer {
   }
 
   /** A request to any ingest that lives; `settled` hears how it went, or that nothing came for too long. */
-  private call(work: (ingest: SimIngest) => Promise<{ offset: number }>, settled: (isDone: boolean) => void): void {
+  private call(work: (ingest: SimIngest) => Promise<{ offset: number }>, settled: (isDone: boolean, code?: ErrorCode) => void): void {
     const { loop, clients, random, ingests } = this.world;
     const ingest = random.pick(ingests.filter(({ process }) => !process.isDead));
     let isSettled = false;
-    const answer = (isDone: boolean, ms: number): void => void loop.after(clients, ms, () => {
+    const answer = (isDone: boolean, ms: number, code?: ErrorCode): void => void loop.after(clients, ms, () => {
       if (isSettled) return;
       isSettled = true;
-      settled(isDone);
+      settled(isDone, code);
     });
     answer(false, CLIENT_TIMEOUT_MS);
     if (ingest === undefined) return answer(false, BACKOFF_MS_MAX);
     ingest.onDeath(() => answer(false, random.next() * BACKOFF_MS_MAX));
     loop.after(ingest.process, ingest.log.networkMs(), () => {
-      work(ingest).then(() => answer(true, ingest.log.networkMs()), () => answer(false, ingest.log.networkMs()));
+      const failed = (error: StreamError): void => answer(false, ingest.log.networkMs(), error.code);
+      work(ingest).then(() => answer(true, ingest.log.networkMs()), failed);
     });
   }
 }
