@@ -6,4 +6,5 @@ export const REGRESSIONS: readonly Regression[] = [
   { seed: 131, what: 'a cold reader took what the log did not show yet for lost' },
   { seed: 76, what: 'readers waited for ever when their stream was ended at less than they had' },
   { seed: 1782, what: 'an owner revoked in the middle of a batch published a replayFrom behind records it had not folded' },
+  { seed: 37, what: 'readers were rewound to an attempt before theirs when their stream was ended at less than they had' },
 ];

@@ -92,7 +92,8 @@ export class FoldOwner {
 function valueOf({ state, verdicts }: Folded, offset: number): LifecycleValue {
   return {
     version: [0, offset, 0], streamNo: state.streamNo, status: publicStatus(state), open: state.open, openedAt: state.openedAt,
-    openedOffset: state.openedOffset, epoch: state.epoch, sequence: state.next - 1, bytes: state.bytes, checksum: state.checksum,
+    openedOffset: state.openedOffset, epoch: state.epoch, writerRun: state.writerRun,
+    sequence: state.next - 1, bytes: state.bytes, checksum: state.checksum,
     updatedAt: state.judgedAt, attempts: state.attempts, verdicts, final: state.final, positions: [],
   };
 }

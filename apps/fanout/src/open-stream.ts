@@ -110,6 +110,7 @@ export class OpenStream implements StreamEntry {
       openedAt: state.openedAt,
       openedOffset: state.openedOffset,
       epoch: state.epoch,
+      ...(state.writerRun === '' ? {} : { writerRun: state.writerRun }),
       sequence: state.next - 1,
       bytes: state.bytes,
       checksum: state.checksum,

@@ -24,6 +24,9 @@ export interface FoldOptions {
   onOpened(stream: OpenStream): void;
 }
 
+/** Of a stream, before a record was judged. */
+interface Before { wasFinal: boolean; writerRun: string }
+
 /** Facts that most streams share; one copy of each saves half of an idle stream's memory. */
 const SHARED_MAX = 4096;
 
@@ -123,8 +126,9 @@ export class PartitionFold {
         return;
       }
     }
-    const wasFinal = stream?.isFinal ?? false;
-    this.settle(stream, judge(stream?.state, streamNo, decoded, record.offset, record.timestamp, crc32), record, wasFinal);
+    // The judge changes the state it is given.
+    const before = { wasFinal: stream?.isFinal ?? false, writerRun: stream?.state.writerRun ?? '' };
+    this.settle(stream, judge(stream?.state, streamNo, decoded, record.offset, record.timestamp, crc32), record, before);
   }
 
   /** One beat renews many leases: the judge is asked for each stream by itself. Ended and unknown ones need no renewal. */
@@ -138,8 +142,9 @@ export class PartitionFold {
     }
   }
 
-  private settle(known: OpenStream | undefined, { state, effects }: Judgement, record: StoredRecord, wasFinal: boolean): void {
-    const { table, onUncovered } = this.options;
+  private settle(known: OpenStream | undefined, { state, effects }: Judgement, record: StoredRecord, before: Before): void {
+    const { table, onUncovered, onPublic } = this.options;
+    const { wasFinal, writerRun } = before;
     const stream = known ?? this.created(state, record);
     if (stream === undefined) {
       for (const effect of effects) this.count(effect);
@@ -148,6 +153,11 @@ export class PartitionFold {
     let isPublic = false;
     for (const effect of effects) {
       if (this.apply(stream, effect)) isPublic = true;
+    }
+    // [JUDGE-11] Who holds the epoch: every ingest tells another run so, instead of acknowledging what the judge refuses.
+    if (!isPublic && stream.state.writerRun !== writerRun) {
+      isPublic = true;
+      onPublic(stream);
     }
     // After the end nothing but a verdict or the removal is worth a checkpoint: late appends must not cause writes.
     if (!wasFinal || isPublic) onUncovered(stream, record.offset, this.bytes);

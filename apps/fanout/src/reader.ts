@@ -97,7 +97,8 @@ export class Reader {
   /** It was told more than the stream has: records were lost, and the stream was ended at what was left of it [OWN-5]. */
   get isBeyondEnd(): boolean {
     const { state } = this.options.entry;
-    return state.final !== null && this.sequence > state.next - 1 && this.generation === generationOf(state);
+    const generation = generationOf(state);
+    return state.final !== null && (this.generation > generation || (this.generation === generation && this.sequence > state.next - 1));
   }
 
   /**

@@ -25,7 +25,7 @@ export function bareStateOf(value: LifecycleValue): StreamState {
     next: value.sequence + 1,
     bytes: value.bytes,
     checksum: value.checksum,
-    writerRun: '',
+    writerRun: value.writerRun ?? '',
     writers: [],
     held: [],
     heldBytes: 0,

@@ -1,8 +1,9 @@
 import { connect } from 'node:net';
-import type { LogRecord } from '@rivulet/protocol';
+import type { Attempt, LogRecord } from '@rivulet/protocol';
 import { eventually } from '../../../test/support/eventually';
 import { appendRecord, FRAGMENTS } from '../../../test/support/memory-source';
 import { bodyOf, get, SseReader, startServer, stopServers } from '../../../test/support/watch-server';
+import type { WatchServer } from '../../../test/support/watch-server';
 
 const END: LogRecord = { kind: 'end', epoch: 1, lastSeq: null, checksum: null, digest: '', metadata: {} };
 const SSE = { accept: 'text/event-stream' };
@@ -317,20 +318,37 @@ test('[WATCH-8] a connection that goes takes along what was pipelined behind an 
   expect(server.source.entries.get(no)).toMatchObject({ pins: 0, sessions: 0 });
 });
 
+/** As a takeover ends a stream that has only a checkpoint after the first fragment, and not the records behind it [OWN-5]. */
+function endAtLess(server: WatchServer, no: string, attempts?: Attempt[]): void {
+  const { state, listeners } = server.source.entries.get(no)!;
+  const final = {
+    status: 'failed' as const, reason: 'LOG_LOST', message: '', epoch: 1, sequence: 1, bytes: 1, checksum: 0, digest: '', metadata: {}, at: 0, offset: 2,
+  };
+  Object.assign(state, { status: 'failed', epoch: 1, next: 2, bytes: 1, final, ...(attempts && { attempts }) });
+  for (const listener of [...listeners]) listener();
+}
+
 test('[WATCH-5] a stream ended at less than a reader was told, since its records were lost, is a problem and no silence for ever', async () => {
   const server = await startServer();
   const { no, token, url } = await server.open();
   await server.put(no, appendRecord(1, ['a', 'b', 'c']));
   const reader = await events(url, token);
   await reader.until(() => reader.named('fragment').length === 1);
-  const { state, listeners } = server.source.entries.get(no)!;
-  // As a takeover ends it that has only a checkpoint after the first fragment, and not the records behind it [OWN-5].
-  const final = {
-    status: 'failed' as const, reason: 'LOG_LOST', message: '', epoch: 1, sequence: 1, bytes: 1, checksum: 0, digest: '', metadata: {}, at: 0, offset: 2,
-  };
-  Object.assign(state, { status: 'failed', next: 2, bytes: 1, final });
-  for (const listener of [...listeners]) listener();
+  endAtLess(server, no);
   await reader.ended();
   expect(reader.events.map(({ event }) => event)).toEqual(['stream', 'fragment', 'problem']);
   expect(reader.named('problem')[0]!.data).toMatchObject({ code: 'LOG_LOST' });
+});
+
+test('[WATCH-5] a stream ended at an attempt before the reader\'s is a problem too, and no way back to what was void', async () => {
+  const server = await startServer();
+  const { no, token, url } = await server.open();
+  await server.put(no, appendRecord(1, ['a']));
+  const before = server.source.entries.get(no)!.state.attempts.map((attempt) => ({ ...attempt }));
+  await server.put(no, { kind: 'retry', epoch: 2, attemptId: 'second', keep: 'none', reason: '' }, appendRecord(1, ['b'], { epoch: 2 }));
+  const reader = await events(url, token);
+  await reader.until(() => reader.named('fragment').length === 1);
+  endAtLess(server, no, before);
+  await reader.ended();
+  expect(reader.events.map(({ event }) => event)).toEqual(['stream', 'fragment', 'problem']);
 });

@@ -67,7 +67,7 @@ export class Admission {
 
   /**
    * [APPEND-6] A stream the table does not show is written to if the token says how; a final one is not.
-   * @throws StreamError STREAM_FINAL, STREAM_GONE, STALE_EPOCH, EPOCH_UNKNOWN, STREAM_NOT_FOUND
+   * @throws StreamError STREAM_FINAL, STREAM_GONE, STALE_EPOCH, EPOCH_UNKNOWN, WRITER_CONFLICT, STREAM_NOT_FOUND
    */
   async route(admitted: Admitted, writer: WriterHeaders): Promise<Route> {
     const { streamNo, partition, principal } = admitted;
@@ -79,7 +79,8 @@ export class Admission {
     const asked = claims?.e ?? epochOf(writer.epoch);
     if (known && asked !== undefined && asked > known.epoch && !claims?.e) known = await this.reached(streamNo, asked, known);
     const epoch = asked ?? known?.epoch ?? 1;
-    if (known && epoch < known.epoch) throw new StreamError('STALE_EPOCH', { streamNo, epoch, currentEpoch: known.epoch });
+    const refusal = known && refusalOf(known, { epoch, run });
+    if (refusal) throw refusal;
     const rules = known?.rules ?? { merge: claims!.m!, fragmentBytesMax: claims!.lim!.fragmentBytesMax };
     const quota = this.quotas.isEmpty ? null : this.quotas.ofWriter(principal, streamNo);
     return { streamNo, partition, epoch, run, rules, quota };
@@ -101,17 +102,19 @@ export class Admission {
 }
 
 export function throwIfFinal(known: KnownStream): void {
-  const refusal = refusalOf(known, Infinity);
+  const refusal = refusalOf(known, { epoch: Infinity, run: '' });
   if (refusal) throw refusal;
 }
 
-/** @returns why a writer of that epoch can go no further, or null. Pushed to open connections as it happens. */
-export function refusalOf(known: KnownStream, epoch: number): StreamError | null {
+/** @returns why a writer of that epoch and run can go no further, or null. Pushed to open connections as it happens. */
+export function refusalOf(known: KnownStream, { epoch, run }: Pick<Route, 'epoch' | 'run'>): StreamError | null {
   const { streamNo, status, final } = known;
   if (status === 'deleted') return new StreamError('STREAM_GONE', { streamNo });
   if (final) return new StreamError('STREAM_FINAL', { streamNo, status: final.status, reason: final.reason, sequence: final.sequence });
   if (known.epoch > epoch) return new StreamError('STALE_EPOCH', { streamNo, epoch, currentEpoch: known.epoch });
-  return null;
+  // [JUDGE-11] The log has bound the epoch to another run, and refuses all of this one's.
+  const isAnother = known.epoch === epoch && known.run !== '' && run !== '' && known.run !== run;
+  return isAnother ? new StreamError('WRITER_CONFLICT', { streamNo, epoch }) : null;
 }
 
 function epochOf(value: string | number | undefined): number | undefined {

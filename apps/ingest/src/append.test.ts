@@ -139,12 +139,15 @@ test('[JUDGE-11] the run of the header goes into the log, where another run is r
   expect(['mine', '']).toContain(text(streamNo)); // '': theirs was first, and waits for a sequence 1 that never comes
 });
 
-test('[JUDGE-11] behind what another run made durable, a run is told WRITER_CONFLICT instead of being acknowledged', async () => {
+test('[JUDGE-11] once the log has bound the epoch to a run, another one is told WRITER_CONFLICT instead of being acknowledged', async () => {
   const { streamNo, writeToken } = await app.open();
   const mine = { ...bearer(writeToken), 'writer-run': 'run-a' };
   expect((await app.post(fragments(streamNo), { seq: 1, data: 'mine' }, mine)).status).toBe(200);
-  const theirs = await app.post(fragments(streamNo), { seq: 2, data: 'theirs' }, { ...bearer(writeToken), 'writer-run': 'run-b' });
-  expect(theirs).toMatchObject({ status: 409, body: { code: 'WRITER_CONFLICT', streamNo, epoch: 1 } });
+  const theirs = { ...bearer(writeToken), 'writer-run': 'run-b' };
+  const conflict = { status: 409, body: { code: 'WRITER_CONFLICT', streamNo, epoch: 1 } };
+  // Until its owner has published who holds the epoch, the judge alone refuses.
+  await eventually(async () => expect(await app.post(fragments(streamNo), { seq: 2, data: 'theirs' }, theirs)).toMatchObject(conflict));
+  expect(await app.post(`/v1/streams/${streamNo}/end`, { lastSeq: 1 }, theirs)).toMatchObject(conflict);
   expect((await app.post(fragments(streamNo), { seq: 2, data: ' again' }, mine)).status).toBe(200);
   await eventually(() => expect(text(streamNo)).toBe('mine again'));
 });

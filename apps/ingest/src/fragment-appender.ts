@@ -1,10 +1,9 @@
-import { encodeRecord, StreamError } from '@rivulet/protocol';
+import { encodeRecord } from '@rivulet/protocol';
 import type { AbortRecord, EndRecord } from '@rivulet/protocol';
 import { BulkTurns } from '@rivulet/log';
 import type { AppendResult, Appender, Log, RecordToAppend } from '@rivulet/log';
 import type { AppendEntry, FragmentRun, LogEntry, Route } from './append-entry';
 import { continues } from './parse-append';
-import { WriterRuns } from './writer-runs';
 
 export interface FragmentAppenderOptions {
   topic: string;
@@ -41,7 +40,6 @@ export class FragmentAppender {
    */
   private readonly counters: number[] = [];
   private readonly turns = new BulkTurns();
-  private readonly runs = new WriterRuns();
   private readonly waiting = new Map<number, (() => void)[]>();
   /** Per partition the last append that wakes nobody yet; the entries of a partition settle in order, so it stands for all before it. */
   private readonly newest = new Map<number, Promise<AppendResult>>();
@@ -54,10 +52,9 @@ export class FragmentAppender {
     this.bulk = log.appender({ ...shared, class: 'bulk' });
   }
 
-  /** [APPEND-1] Resolves when the run is durable. @throws StreamError OVERLOADED, LOG_UNAVAILABLE [APPEND-5], WRITER_CONFLICT */
+  /** [APPEND-1] Resolves when the run is durable. @throws StreamError OVERLOADED, LOG_UNAVAILABLE [APPEND-5] */
   append(route: Route, run: FragmentRun): Promise<AppendResult> {
-    const { partition, streamNo, epoch } = route;
-    if (this.runs.isRefused(route)) return Promise.reject(new StreamError('WRITER_CONFLICT', { streamNo, epoch }));
+    const { partition } = route;
     let n = 0;
     if (run.firstSeq === 0) {
       n = this.counters[partition] ?? 1;
@@ -67,9 +64,7 @@ export class FragmentAppender {
       kind: 'append', streamNo: route.streamNo, epoch: route.epoch, run: route.run,
       firstSeq: run.firstSeq, n, lane: run.lane, payloads: run.payloads, bytes: run.bytes,
     };
-    const appended = this.take(partition, entry, run.bytes + ENTRY_BYTES);
-    if (route.run !== '' && !this.runs.isKnown(route)) appended.then(() => this.runs.bind(route), () => undefined);
-    return appended;
+    return this.take(partition, entry, run.bytes + ENTRY_BYTES);
   }
 
   /** `end` and `abort` go the way of the fragments, behind those the same connection sent before. */

@@ -49,7 +49,7 @@ export class NdjsonAppend {
     const { connections, table, metrics } = this.parts;
     // A cancel, or a newer attempt, reaches an open request at once and not with its next line.
     const unsubscribe = table.onChange(this.route.streamNo, (known) => {
-      const refusal = refusalOf(known, this.route.epoch);
+      const refusal = refusalOf(known, this.route);
       if (refusal) this.body.stop(refusal);
     });
     const forget = connections.add({ kind: 'ndjson', stop: (reason) => this.body.stop(reason) });

@@ -57,7 +57,7 @@ export class Pipe {
     // The reader's link goes out before the first byte comes in.
     this.response.line({ streamNo, epoch, readToken, links });
     const unsubscribe = this.parts.table.onChange(streamNo, (known) => {
-      const refusal = refusalOf(known, epoch);
+      const refusal = refusalOf(known, this.route);
       if (refusal) this.body.stop(refusal);
     });
     const forget = this.parts.connections.add({ kind: 'pipe', stop: (reason) => this.body.stop(reason) });

@@ -228,7 +228,7 @@ export class ProducerSocket {
       throw new StreamError('OVERLOADED', { detail: 'This socket writes to as many streams as it may.', retryAfterMs: 1000 });
     }
     const unsubscribe = this.parts.table.onChange(streamNo, (known) => {
-      const refusal = refusalOf(known, route.epoch);
+      const refusal = refusalOf(known, route);
       if (refusal) this.push(streamNo, refusal);
     });
     const stream: SocketStream = { route, acks: [], failedSeq: 0, generation: 0, unsubscribe };

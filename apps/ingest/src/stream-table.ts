@@ -10,6 +10,8 @@ export interface KnownStream {
   version: Version;
   status: PublicStatus;
   epoch: number;
+  /** Who holds the epoch [JUDGE-11]; '' when nobody does. */
+  run: string;
   sequence: number;
   bytes: number;
   checksum: number;
@@ -121,7 +123,7 @@ function verdictOf(known: KnownStream, offset: number): Verdict | undefined {
 }
 
 function knownOf(value: LifecycleValue): KnownStream {
-  const { streamNo, version, status, epoch, sequence, bytes, checksum, open, verdicts, final } = value;
+  const { streamNo, version, status, epoch, writerRun = '', sequence, bytes, checksum, open, verdicts, final } = value;
   const rules = { merge: open.merge, fragmentBytesMax: open.limits.fragmentBytesMax };
-  return { streamNo, version, status, epoch, sequence, bytes, checksum, leaseMs: open.leaseMs, rules, verdicts, final };
+  return { streamNo, version, status, epoch, run: writerRun, sequence, bytes, checksum, leaseMs: open.leaseMs, rules, verdicts, final };
 }

@@ -55,7 +55,7 @@ export class StreamVerdicts {
     const route = await this.admission.route(admitted, writer);
     await this.leases.beat(route);
     const known = this.table.get(route.streamNo);
-    const refusal = known && refusalOf(known, route.epoch);
+    const refusal = known && refusalOf(known, route);
     if (refusal) throw refusal;
     return known ? replyOf(known) : pendingReply(route.streamNo);
   }

@@ -186,7 +186,7 @@ export class Producer {
   private async conclude(verb: 'end' | 'abort', body: string): Promise<VerdictReply> {
     this.isConcluding = true;
     for (const startedAt = Date.now(); ; await pause(VERDICT_PAUSE_MS, this.signal)) {
-      const verdict = await this.call<VerdictReply>(verb, body);
+      const verdict = await this.call<VerdictReply>(verb, body, { [HEADERS.writerRun]: this.run });
       if (verdict.status !== 'PENDING') {
         clearInterval(this.heartbeat);
         return verdict;
@@ -212,7 +212,7 @@ export class Producer {
     try {
       // Once: the next tick is the resend. Waiting for one would keep a process alive whose producer nobody uses any more.
       // Given up early enough for one more, on a new connection, within the lease.
-      await this.callOnce('heartbeat', '{}', {}, leaseMs / 4);
+      await this.callOnce('heartbeat', '{}', { [HEADERS.writerRun]: this.run }, leaseMs / 4);
     } catch (error) {
       // A verdict that takes longer than a beat: the stream is final by our own call, whose answer would be cut off [APPEND-4].
       if (this.isConcluding && error instanceof StreamError && error.code === 'STREAM_FINAL') return;

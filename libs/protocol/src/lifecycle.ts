@@ -12,6 +12,8 @@ export interface LifecycleValue {
   openedAt: number;
   openedOffset: number;
   epoch: number;
+  /** The run that holds the epoch [JUDGE-11]; absent while none does. */
+  writerRun?: string;
   /** Last accepted sequence. */
   sequence: number;
   bytes: number;
