@@ -48,10 +48,10 @@ class Steady {
   }
 }
 
-/** Of each session the longest gap that touches the window. */
+/** @returns {number[]} of each session the longest gap that touches the window */
 function pauses(sessions, from, to) {
   const longest = ({ gaps }) => Math.max(0, ...gaps.filter(({ at, ms }) => at + ms > from && at < to).map(({ ms }) => ms));
-  return quantiles(sessions.map(longest));
+  return sessions.map(longest);
 }
 
 async function fault(system, streams, signal, index) {
@@ -76,7 +76,7 @@ export async function failover({ system, isQuick }) {
   await elapse(6_000);
   const calmFrom = performance.now();
   await elapse(WINDOW_MS);
-  const calm = pauses(streams.flatMap(({ sessions }) => sessions), calmFrom, performance.now());
+  const calm = quantiles(pauses(streams.flatMap(({ sessions }) => sessions), calmFrom, performance.now()));
   const kills = []; const stops = [];
   for (let round = 0; round < (isQuick ? 1 : 3); round++) {
     kills.push(await fault(system, streams, 'SIGKILL', round % 3));
@@ -90,11 +90,11 @@ export async function failover({ system, isQuick }) {
   const sessions = streams.flatMap((steady) => steady.sessions.map((session) => ({ ...session, written: steady.written })));
   const lost = sessions.reduce((sum, { written, fragments }) => sum + written - fragments, 0);
   const breaches = sessions.reduce((sum, session) => sum + session.breaches, 0);
-  const worst = (list, who, key) => Math.max(...list.map((seen) => seen[who][key]));
+  const over = (list, who, key) => quantiles(list.flatMap((seen) => seen[who]))[key];
   const against = (value) => ({ reference: calm.p99, ratio: value / calm.p99 });
   const goal = (value, most) => ({ ...against(value), target: `≤ ${most / 1000} s`, met: value <= most });
   const entry = (question, metric, list, who, key, most) => {
-    const value = worst(list, who, key);
+    const value = over(list, who, key);
     return row(question, metric, value, 'ms', most ? goal(value, most) : against(value));
   };
   const kill = 'kill -9 of one of three fanouts: longest pause of a session';
