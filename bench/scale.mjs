@@ -7,7 +7,7 @@ import { elapse, openStreams } from './streams.mjs';
 import { PostSocket, SseSocket } from './wire-sockets.mjs';
 
 const STREAMS = 8;
-const SESSIONS = 400;
+const SESSIONS = 1_000;
 const PER_SECOND = 25;
 const TEXT = 'x'.repeat(100);
 
