@@ -207,6 +207,29 @@ test('[KAFKA-12] the coordinator of the group is killed: the members end up with
   await others.close();
 }, 120_000);
 
+test('[KAFKA-24] who leads a topic stays known, also when it was learned in passing with all others', async () => {
+  const [asked, passing] = ['asked', 'passing'].map((name) => `${name}-${process.hrtime.bigint()}`) as [string, string];
+  const create = (topic: string) => log.createTopics([{ topic, partitions: 1, replication: 3, settings: { 'min.insync.replicas': '2' } }]);
+  const view = new KafkaClusterView(new KafkaClient({ brokers, clientId: 'looks' }, 'passing'));
+  await create(passing);
+  // While no topic is wanted the question is about all of them.
+  await view.refresh();
+  await create(asked);
+  await view.addTopic(asked);
+  await view.addTopic(passing);
+  const before = view.leader(passing, 0);
+  const leader = cluster.list.find(({ node }) => node.nodeId === before)!;
+  await leader.kill('SIGKILL');
+  const after = await view.untilAnswered(20_000, () => view.requestLeader(passing, 0, async (broker) => {
+    const topics = [{ topic: passing, partitions: [{ partition: 0, timestamp: -1 }] }];
+    await broker.listOffsets({ isolationLevel: 0, topics });
+    return view.leader(passing, 0);
+  }));
+  expect(after).not.toBe(before);
+  await view.close();
+  await leader.restart();
+}, 90_000);
+
 test('[KAFKA-26] brokers restarted one by one: nothing acknowledged is lost or reordered, and nobody waits for long', async () => {
   const safe = await Traffic.start('rolling', 3, 'interactive', 30_000);
   safe.mark();

@@ -42,12 +42,18 @@ export class KafkaClusterView {
 
   /** @throws when the topic does not exist or nothing answers */
   async addTopic(topic: string): Promise<void> {
-    if (this.topics.has(topic)) return;
+    // Also what is known already: an answer is about all topics while none is wanted. From the first one on it is only about those that
+    // are, and a topic that is not would keep the leaders it had then, for ever.
     this.wanted.add(topic);
+    if (this.topics.has(topic)) return;
     // A refresh under way may have been asked before.
     await this.refresh();
     if (!this.topics.has(topic)) await this.refresh();
-    if (this.topics.has(topic)) return;
+    if (this.topics.has(topic)) {
+      // Somebody else who waited for it may have given it up meanwhile.
+      this.wanted.add(topic);
+      return;
+    }
     this.wanted.delete(topic);
     throw new StaleMetadata(`Kafka knows no topic ${topic}`);
   }
