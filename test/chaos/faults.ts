@@ -160,18 +160,18 @@ const delay = (gate: Gate): MakeFault => (world, random) => {
 };
 
 /** Every kind of fault. Two of different groups may happen at once. */
-export const FAULTS: Record<string, { group: 'services' | 'brokers' | 'network'; make: MakeFault }> = {
-  'fanout kill -9': { group: 'services', make: kill('fanout', 'SIGKILL') },
-  'fanout restart': { group: 'services', make: kill('fanout', 'SIGTERM') },
-  'fanout frozen briefly': { group: 'services', make: freeze('fanout', SHORT_MS) },
-  'fanout frozen beyond its session': { group: 'services', make: freeze('fanout', LONG_MS) },
-  'rolling restart of fanouts': { group: 'services', make: rollFanouts },
-  'ingest kill -9': { group: 'services', make: kill('ingest', 'SIGKILL') },
-  'ingest restart': { group: 'services', make: kill('ingest', 'SIGTERM') },
-  'ingest frozen': { group: 'services', make: freeze('ingest', LONG_MS) },
-  'allocator kill -9': { group: 'services', make: kill('allocator', 'SIGKILL') },
-  'allocator restart': { group: 'services', make: kill('allocator', 'SIGTERM') },
-  'allocator frozen': { group: 'services', make: freeze('allocator', LONG_MS) },
+export const FAULTS: Record<string, { group: 'fanouts' | 'writers' | 'brokers' | 'network'; make: MakeFault }> = {
+  'fanout kill -9': { group: 'fanouts', make: kill('fanout', 'SIGKILL') },
+  'fanout restart': { group: 'fanouts', make: kill('fanout', 'SIGTERM') },
+  'fanout frozen briefly': { group: 'fanouts', make: freeze('fanout', SHORT_MS) },
+  'fanout frozen beyond its session': { group: 'fanouts', make: freeze('fanout', LONG_MS) },
+  'rolling restart of fanouts': { group: 'fanouts', make: rollFanouts },
+  'ingest kill -9': { group: 'writers', make: kill('ingest', 'SIGKILL') },
+  'ingest restart': { group: 'writers', make: kill('ingest', 'SIGTERM') },
+  'ingest frozen': { group: 'writers', make: freeze('ingest', LONG_MS) },
+  'allocator kill -9': { group: 'writers', make: kill('allocator', 'SIGKILL') },
+  'allocator restart': { group: 'writers', make: kill('allocator', 'SIGTERM') },
+  'allocator frozen': { group: 'writers', make: freeze('allocator', LONG_MS) },
   'broker kill -9': { group: 'brokers', make: killBroker },
   'broker frozen': { group: 'brokers', make: freezeBroker },
   'broker connections stalled': { group: 'brokers', make: trouble('broker', 'stall') },

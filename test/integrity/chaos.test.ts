@@ -12,7 +12,7 @@ test('under every kind of fault nothing acknowledged is lost, doubled, reordered
   const { ledger, windows, breaches, fragments } = await runChaos({
     seed: SEED, isShort: true, durationMs: 150_000, finishMsMax: 90_000,
     producers: { ndjson: 1, sdk: 4, raw: 2, crash: 3, zombie: 1, cancel: 1, pipe: 2 },
-    fragments: [30, 150], intervalMs: [20, 80], perSecond: 200, calmMs: [100, 800], pairProbability: 0, pace: 0.6,
+    fragments: [30, 150], intervalMs: [20, 80], perSecond: 200, calmMs: [50, 500], pairProbability: 0, pace: 0.7,
     counts: { fanout: 2, ingest: 2, allocator: 2 },
     say: (line) => lines.push(line),
   });
