@@ -1,8 +1,5 @@
-import { decodeOwner } from '@rivulet/protocol';
+import { claimOf, decodeOwner } from '@rivulet/protocol';
 import type { PartitionClaim } from '@rivulet/protocol';
-
-/** In `#owner` values: the record is the claim itself, and its own offset is the claim [OWN-2]. */
-const CLAIMING = -1;
 
 /** Who claimed each partition last. An owner that died stays here until another one has claimed. */
 export class Claims {
@@ -15,7 +12,7 @@ export class Claims {
   /** @param value of the key `#owner`. @throws Error when it cannot be read */
   take(value: Uint8Array, { partition, offset }: { partition: number; offset: number }): void {
     const { version, instance, address, replayFrom } = decodeOwner(value);
-    const claim = version[0] === CLAIMING ? offset : version[0];
+    const claim = claimOf(version, offset);
     // What a loser wrote later does not count.
     if (claim >= (this.claims.get(partition)?.claim ?? 0)) this.claims.set(partition, { instance, address, claim, replayFrom });
   }

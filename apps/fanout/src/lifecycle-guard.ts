@@ -1,8 +1,7 @@
-import { decodeLifecycle, decodeOwner, OWNER_KEY } from '@rivulet/protocol';
+import { claimOf, decodeLifecycle, decodeOwner, OWNER_KEY } from '@rivulet/protocol';
 import type { Log, StoredRecord, Tail } from '@rivulet/log';
 import type { OwnerLogger } from './dead-letters';
 import type { OpenStream } from './open-stream';
-import { claimOf } from './restore';
 import type { StreamTable } from './stream-table';
 
 export interface LifecycleGuardOptions {

@@ -1,13 +1,10 @@
-import { decodeLifecycle, decodeOwner, isNewer, OWNER_KEY } from '@rivulet/protocol';
+import { claimOf, decodeLifecycle, decodeOwner, isNewer, OWNER_KEY } from '@rivulet/protocol';
 import type { LifecycleValue, OwnerValue, Version } from '@rivulet/protocol';
 import type { Log, StoredRecord } from '@rivulet/log';
 import type { DeadLetterSink } from './dead-letters';
 import { FinishedStream } from './finished-stream';
 import { Stall } from './stall';
 import type { Time } from './time';
-
-/** In `#owner` values: this record is a claim, and its own offset is the claim [OWN-2]. */
-export const CLAIMING = -1;
 
 /** What the lifecycle topic knows of a stream that is not final; all of it is needed to go on. */
 export interface RestoredOpen { version: Version; offset: number; value: LifecycleValue }
@@ -18,11 +15,6 @@ export type RestoredStream = RestoredOpen | RestoredFinal;
 export interface RestoredOwner { version: Version; value: OwnerValue }
 
 const SCAN_BYTES_MAX = 4 * 1024 * 1024;
-
-/** Claim of an `#owner` record: its own offset when it is the claim itself, else the claim its writer already had. */
-export function claimOf(version: Version, offset: number): number {
-  return version[0] === CLAIMING ? offset : version[0];
-}
 
 /**
  * The newest lifecycle value of each stream of a partition, by version and not by place: a loser's late write does not count [OWN-2].

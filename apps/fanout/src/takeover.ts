@@ -1,9 +1,9 @@
-import { encodeOwner, failState, OWNER_KEY, PositionIndex, StreamError } from '@rivulet/protocol';
+import { CLAIMING, encodeOwner, failState, OWNER_KEY, PositionIndex, StreamError } from '@rivulet/protocol';
 import type { LifecycleValue } from '@rivulet/protocol';
 import { rereadHeld } from './held-payloads';
 import { OpenStream } from './open-stream';
 import type { OwnerContext } from './owner-context';
-import { CLAIMING, LifecycleRestore } from './restore';
+import { LifecycleRestore } from './restore';
 import { bareStateOf, stateOf } from './restored-state';
 import type { StreamTable } from './stream-table';
 import { checkTakeover } from './takeover-checks';

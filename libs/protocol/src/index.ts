@@ -10,7 +10,7 @@ export type {
   VerdictKind,
 } from './state';
 export type { LifecycleValue, OwnerValue, Version } from './lifecycle';
-export { decodeLifecycle, decodeOwner, encodeLifecycle, encodeOwner, isNewer } from './lifecycle-codec';
+export { CLAIMING, claimOf, decodeLifecycle, decodeOwner, encodeLifecycle, encodeOwner, isNewer } from './lifecycle-codec';
 export { METADATA_BYTES_MAX, METADATA_DEPTH_MAX, metadataProblem } from './metadata';
 export { STREAM_NO_LENGTH, issueStreamNo, parseStreamNo, verifyStreamNo } from './stream-no';
 export type { Mac, StreamNoParts } from './stream-no';

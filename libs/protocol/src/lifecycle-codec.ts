@@ -11,6 +11,14 @@ export function isNewer(a: Version, b: Version): boolean {
   return a[2] > b[2];
 }
 
+/** In `#owner` values: this record is a claim, and its own offset is the claim [OWN-2]. */
+export const CLAIMING = -1;
+
+/** Claim of an `#owner` record: its own offset when it is the claim itself, else the claim its writer already had. */
+export function claimOf(version: Version, offset: number): number {
+  return version[0] === CLAIMING ? offset : version[0];
+}
+
 export function encodeLifecycle(value: LifecycleValue): Uint8Array {
   return encoder.encode(JSON.stringify(value));
 }
