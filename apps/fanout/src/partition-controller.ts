@@ -1,5 +1,5 @@
 import { Controller, Inject } from '@nestjs/common';
-import { EventPattern, Payload } from '@nestjs/microservices';
+import { EventPattern, Payload, RpcException } from '@nestjs/microservices';
 import type { LogBatch } from '@rivulet/log';
 import { Owners } from './owners';
 
@@ -11,7 +11,7 @@ export class PartitionController {
   /** @returns the offset to read the partition from. A throw is answered with revoked, and assigned again after a pause. */
   @EventPattern('partition.assigned')
   assigned(@Payload() { partition }: { partition: number }): Promise<number> {
-    return this.owners.assigned(partition);
+    return this.owners.assigned(partition).catch(passOn);
   }
 
   @EventPattern('partition.revoked')
@@ -22,6 +22,11 @@ export class PartitionController {
   /** The next batch of the partition comes when this one is folded. */
   @EventPattern('fragments')
   fold(@Payload() batch: LogBatch): Promise<void> {
-    return this.owners.fold(batch);
+    return this.owners.fold(batch).catch(passOn);
   }
+}
+
+/** Nest logs any other error itself and hides it from the transport, which says it once, with the partition. */
+function passOn(error: unknown): never {
+  throw new RpcException(error as Error);
 }

@@ -96,7 +96,8 @@ export class PartitionSession {
         });
       }
     } catch (error) {
-      this.options.onTrouble('the partition could not be started', error);
+      // A start that its own revocation cut short is no trouble.
+      if (!this.isOver) this.options.onTrouble('the partition could not be started', error);
     }
     this.restartReading = null;
     this.stopReading();
