@@ -4,7 +4,8 @@ import {
 import type { LifecycleValue, LogRecord, Position, StreamState, TopicNames, Verdict, Version } from '@rivulet/protocol';
 import type { StoredRecord } from '@rivulet/log';
 import { crc32 } from '@rivulet/service';
-import { NaiveStream } from './naive-judge';
+import { NaiveStreams } from '../support/naive-judge';
+import type { NaiveStream } from '../support/naive-judge';
 
 /** Something is not as it must be. The simulation stops and prints the seed. */
 export class Violation extends Error {
@@ -18,7 +19,7 @@ const VERDICTS_MAX = 16;
 
 /** What is true, whatever the processes do: everything that ever reached the log, refolded and read naively as it arrives. */
 export class Oracle {
-  readonly naive = new Map<string, NaiveStream>();
+  readonly naive = new NaiveStreams();
   readonly refolds = new Map<string, Refold>();
   /** What every reader of lifecycle believes: the maximum version, a final status sticky [OWN-2]. */
   readonly table = new Map<string, LifecycleValue>();
@@ -138,9 +139,7 @@ export class Oracle {
       return;
     }
     if (record.kind === 'append') this.noteFragments(key, record);
-    const naive = this.naive.get(key);
-    if (naive !== undefined) naive.apply(record, offset, timestamp);
-    else if (record.kind === 'open') this.naive.set(key, new NaiveStream(record, timestamp, offset));
+    this.naive.add({ offset, timestamp, key, record });
     this.refold(key, record, offset, timestamp);
   }
 

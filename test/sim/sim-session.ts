@@ -4,7 +4,7 @@ import { fragmentText, toldText } from '../../apps/fanout/src/event-text';
 import type { Told } from '../../apps/fanout/src/reader';
 import type { StreamEntry } from '../../apps/fanout/src/stream-source';
 import type { Outlet, Subscription } from '../../apps/fanout/src/subscription';
-import type { NaiveFragment, NaiveStream } from './naive-judge';
+import type { NaiveFragment, NaiveStream } from '../support/naive-judge';
 import { isSame, Violation } from './oracle';
 import { codeOf } from './sim-instance';
 import type { SimInstance } from './sim-instance';

@@ -1,6 +1,9 @@
 import type { LogRecord, ReaderEvent } from '@rivulet/protocol';
-import { checkHistory, digestOf, naiveContent } from './history';
-import type { Acknowledged, LoggedRecord, Sealed } from './history';
+import { checkHistory, digestOf } from './history';
+import type { Acknowledged, Sealed } from './history';
+import { NaiveStreams } from './naive-judge';
+import type { LoggedRecord, NaiveStream } from './naive-judge';
+import { open } from './records';
 
 const streamNo = 's';
 const append = (epoch: number, firstSeq: number, ...texts: string[]): LogRecord =>
@@ -8,7 +11,8 @@ const append = (epoch: number, firstSeq: number, ...texts: string[]): LogRecord 
 const end = (lastSeq: number, epoch = 1, checksum: number | null = null): LogRecord =>
   ({ kind: 'end', epoch, lastSeq, checksum, digest: '', metadata: {} });
 const retry = (epoch: number, keep: 'all' | 'none'): LogRecord => ({ kind: 'retry', epoch, attemptId: `${epoch}`, keep, reason: '' });
-const log = (...records: LogRecord[]): LoggedRecord[] => records.map((record, offset) => ({ offset, key: streamNo, record }));
+const log = (...records: LogRecord[]): LoggedRecord[] =>
+  [open(), ...records].map((record, offset) => ({ offset, timestamp: offset, key: streamNo, record }));
 const fragment = (from: number, to: number, text: string, epoch = 1): ReaderEvent =>
   ({ type: 'fragment', streamNo, from, to, cursor: `${epoch}.${to}`, text });
 const rewind = (epoch: number): ReaderEvent => ({ type: 'rewind', streamNo, epoch, cursor: `${epoch}.0` });
@@ -43,9 +47,9 @@ test.each([
 });
 
 test('a session that stays away before the end is checked as far as it came', () => {
-  const open = log(append(1, 1, 'a', 'b'));
-  expect(check([fragment(1, 1, 'a')], [], open)).toBe('');
-  expect(check([fragment(1, 1, 'X')], [], open)).toContain('other bytes');
+  const unfinished = log(append(1, 1, 'a', 'b'));
+  expect(check([fragment(1, 1, 'a')], [], unfinished)).toBe('');
+  expect(check([fragment(1, 1, 'X')], [], unfinished)).toContain('other bytes');
 });
 
 test('an acknowledged fragment that is not in the log, or there with other bytes or under another epoch, is found', () => {
@@ -82,8 +86,13 @@ test.each([
 });
 
 describe('the naive reading', () => {
-  const texts = (...all: LogRecord[]): string[] => naiveContent(log(...all), streamNo).fragments.map(String);
-  const statusOf = (...all: LogRecord[]): string => naiveContent(log(...all), streamNo).status;
+  const read = (...all: LogRecord[]): NaiveStream => {
+    const streams = new NaiveStreams();
+    for (const logged of log(...all)) streams.add(logged);
+    return streams.get(streamNo)!;
+  };
+  const texts = (...all: LogRecord[]): string[] => read(...all).content.map(({ payload }) => String(payload));
+  const statusOf = (...all: LogRecord[]): string => read(...all).status;
   const asRun = (record: LogRecord, writerRun: string): LogRecord => ({ ...record, writerRun }) as LogRecord;
 
   test('drops stale epochs and starts over when nothing is kept', () => {

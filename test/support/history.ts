@@ -4,12 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import type { ReaderEvent } from '@rivulet/protocol';
-import { NaiveStream } from './naive-judge';
-import type { LoggedRecord } from './naive-judge';
+import { NaiveStreams } from './naive-judge';
+import type { LoggedRecord, NaiveStream } from './naive-judge';
 import { SessionRecord } from './session-record';
-
-export { naiveContent } from './naive-judge';
-export type { LoggedRecord, NaiveContent } from './naive-judge';
 
 /** One acknowledged fragment of a numbered stream. */
 export interface Acknowledged { streamNo: string; epoch: number; sequence: number; payload: Buffer }
@@ -33,6 +30,8 @@ export const digestOf = (payloads: Iterable<Uint8Array>): string => {
   return hash.digest('hex');
 };
 
+const payloadsOf = ({ content }: NaiveStream): Buffer[] => content.map(({ payload }) => payload);
+
 /** Acknowledged fragments of one epoch of one stream that the log has not shown yet. */
 class Awaited {
   private readonly missing = new Map<number, AcknowledgedRun>();
@@ -53,7 +52,7 @@ class Awaited {
 
 /** Takes the log record by record and says at the end what is wrong with the history. */
 export class HistoryChecker {
-  private readonly streams = new Map<string, NaiveStream>();
+  private readonly streams = new NaiveStreams();
   private readonly awaited = new Map<string, Awaited>();
 
   constructor(acknowledged: Iterable<AcknowledgedRun>) {
@@ -65,8 +64,9 @@ export class HistoryChecker {
   }
 
   /** In the order of the log. */
-  add({ key, record }: LoggedRecord): void {
-    this.streamOf(key).add(record);
+  add(logged: LoggedRecord): void {
+    const { key, record } = logged;
+    this.streams.add(logged);
     if (record.kind !== 'append') return;
     const awaited = this.awaited.get(`${key} ${record.epoch}`);
     record.payloads.forEach((payload, index) => awaited?.see(record.firstSeq + index, payload));
@@ -74,7 +74,7 @@ export class HistoryChecker {
 
   /** Fragments in the content of all streams. */
   get fragments(): number {
-    return [...this.streams.values()].reduce((sum, { fragments }) => sum + fragments.length, 0);
+    return [...this.streams.values()].reduce((sum, { content }) => sum + content.length, 0);
   }
 
   /** @returns every breach found; an empty list is a proof for this history */
@@ -90,28 +90,25 @@ export class HistoryChecker {
   }
 
   private checkSealed({ streamNo, status, sequence, digest }: Sealed): string[] {
-    const content = this.streamOf(streamNo);
     const where = `the producer of ${streamNo}`;
-    if (content.status !== status) return [`${where} was told ${status}, the log says ${content.status}`];
-    if (content.fragments.length !== sequence) return [`${where} was told ${sequence} fragments, the log has ${content.fragments.length}`];
-    const isOther = digest !== '' && digest !== digestOf(content.fragments);
+    const stream = this.streams.get(streamNo);
+    if (stream === undefined) return [`${where} was told ${status}, the log has no open record of it`];
+    if (stream.status !== status) return [`${where} was told ${status}, the log says ${stream.status}`];
+    if (stream.content.length !== sequence) return [`${where} was told ${sequence} fragments, the log has ${stream.content.length}`];
+    const isOther = digest !== '' && digest !== digestOf(payloadsOf(stream));
     return isOther ? [`${where} sent other bytes than the log has`] : [];
   }
 
   private checkSession({ where, streamNo, isFinal, finalStatus, last, digest }: SessionRecord): string[] {
+    const stream = this.streams.get(streamNo);
+    if (stream === undefined) return [`${where}: the log has no open record of it`];
+    const { status, content } = stream;
     const breaches: string[] = [];
-    const content = this.streamOf(streamNo);
-    if (content.status !== 'open' && !isFinal) breaches.push(`${where}: no final event`);
-    if (isFinal && finalStatus !== content.status) breaches.push(`${where}: final says ${finalStatus}, the log says ${content.status}`);
-    if (isFinal && last !== content.fragments.length) breaches.push(`${where}: saw ${last} of ${content.fragments.length} fragments`);
-    if (digest !== digestOf(content.fragments.slice(0, last))) breaches.push(`${where}: other bytes than the log`);
+    if (status !== 'open' && !isFinal) breaches.push(`${where}: no final event`);
+    if (isFinal && finalStatus !== status) breaches.push(`${where}: final says ${finalStatus}, the log says ${status}`);
+    if (isFinal && last !== content.length) breaches.push(`${where}: saw ${last} of ${content.length} fragments`);
+    if (digest !== digestOf(payloadsOf(stream).slice(0, last))) breaches.push(`${where}: other bytes than the log`);
     return breaches;
-  }
-
-  private streamOf(streamNo: string): NaiveStream {
-    let stream = this.streams.get(streamNo);
-    if (!stream) this.streams.set(streamNo, stream = new NaiveStream());
-    return stream;
   }
 }
 

@@ -1,6 +1,6 @@
 import { decodeRecord, topicNames } from '@rivulet/protocol';
 import { openKafkaLog } from '@rivulet/log';
-import type { LoggedRecord } from './history';
+import type { LoggedRecord } from './naive-judge';
 
 /** Gives what the log holds of some streams, partition by partition, from the beginning: the truth the history checker compares with. */
 export async function scanFragments(
@@ -13,8 +13,8 @@ export async function scanFragments(
       const { start, end } = await log.bounds(fragments, partition);
       for (let from = start; from < end;) {
         const batch = await log.scan(fragments, partition, from);
-        for (const { key, value, offset } of batch.records) {
-          if (wanted.has(key) && value) take({ key, offset, record: decodeRecord(Buffer.from(value)) });
+        for (const { key, value, offset, timestamp } of batch.records) {
+          if (wanted.has(key) && value) take({ key, offset, timestamp, record: decodeRecord(Buffer.from(value)) });
         }
         from = batch.nextOffset;
       }
