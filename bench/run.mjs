@@ -16,6 +16,8 @@ const SYSTEMS = {
   priority: {},
   memory: {},
   restore: {},
+  'fan-out': {},
+  'slow-reader': {},
   storm: {},
   follower: { counts: { fanout: 2 } },
   scale: { counts: { fanout: 2 } },
@@ -55,7 +57,7 @@ try {
   for (const name of chosen) {
     const start = performance.now();
     console.log(`bench: ${name} …`);
-    const question = (await import(`./${name}.mjs`))[name];
+    const question = (await import(`./${name}.mjs`))[name.replace(/-(.)/g, (_, letter) => letter.toUpperCase())];
     // Each question gets services of its own: what one leaves in memory must not weigh on the next.
     if (SYSTEMS[name]) system = await startSystem({ brokers, ...SYSTEMS[name] });
     const isQuick = options.quick;

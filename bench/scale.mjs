@@ -1,13 +1,13 @@
-// Does a second fanout double what is delivered? Many sessions on few streams: deliveries per core-second of the fanouts, one instance and
-// two, each with half of the sessions. Where there are cores for both, the ratio times two is what two deliver; where there are not, as on
-// a machine of two cores that carries broker and load too, the cores are the limit and the ratio says what would be.
+// Does a second fanout double what is delivered? Many sessions on few streams: deliveries per core-second of the fanouts, one instance, and
+// two that carry as many sessions each, on the same streams, which both fold. Where there are cores for both, the ratio times two is what
+// two deliver; where there are not, as on a machine of two cores that carries broker and load too, the ratio says what would be.
 import { cpuSecondsOf, metricOf } from './cluster.mjs';
 import { row } from './report.mjs';
 import { elapse, openStreams } from './streams.mjs';
 import { PostSocket, SseSocket } from './wire-sockets.mjs';
 
 const STREAMS = 8;
-const SESSIONS = 1_000;
+const SESSIONS_EACH = 1_000;
 const PER_SECOND = 25;
 const TEXT = 'x'.repeat(100);
 
@@ -23,7 +23,7 @@ async function usage(urls) {
 /** @returns deliveries per core-second and per second over the fanouts at `urls` */
 async function measure(system, urls, seconds) {
   const streams = await openStreams(system, STREAMS);
-  const sessions = Array.from({ length: SESSIONS }, (_, index) => {
+  const sessions = Array.from({ length: SESSIONS_EACH * urls.length }, (_, index) => {
     const { streamNo, readToken } = streams[index % STREAMS];
     return new SseSocket(`${urls[Math.floor(index / STREAMS) % urls.length]}/v1/watch/${streamNo}/events`, readToken, () => undefined);
   });
@@ -56,7 +56,7 @@ export async function scale({ system, isQuick }) {
   const one = await measure(system, urls.slice(0, 1), seconds);
   const two = await measure(system, urls, seconds);
   const factor = (2 * two.perCoreSecond) / one.perCoreSecond;
-  const question = `${SESSIONS} sessions on ${STREAMS} streams, one fanout and two`;
+  const question = `${SESSIONS_EACH} sessions each on ${STREAMS} streams, one fanout and two`;
   return [
     row(question, 'deliveries per core-second of fanout, two (reference: one)', two.perCoreSecond, '/s', { reference: one.perCoreSecond, ratio: two.perCoreSecond / one.perCoreSecond }),
     row(question, 'so two with cores of their own deliver', factor, '× one', { target: '≥ 1.6 ×', met: factor >= 1.6 }),

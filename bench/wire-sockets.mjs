@@ -40,10 +40,14 @@ export class PostSocket {
   close() { this.#socket.destroy(); }
 }
 
-/** One SSE session on a plain socket. `onEvent(name, data)`; data is the text after `data: `. */
+/**
+ * One SSE session on a plain socket. `onEvent(name, data)`; data is the text after `data: `. With `bytesPerSecond` it reads no faster,
+ * until `hurry()`.
+ */
 export class SseSocket {
-  #socket; #text = '';
-  constructor(url, token, onEvent) {
+  #socket; #text = ''; #bytesPerSecond;
+  constructor(url, token, onEvent, { bytesPerSecond = 0 } = {}) {
+    this.#bytesPerSecond = bytesPerSecond;
     const { hostname, port, host, pathname, search } = new URL(url);
     this.opened = new Promise((resolve, reject) => {
       this.#socket = net.connect({ host: hostname, port: Number(port), noDelay: true }, () => {
@@ -51,10 +55,16 @@ export class SseSocket {
       });
       this.#socket.once('error', reject);
       this.#socket.setEncoding('utf8');
-      this.#socket.on('data', (piece) => { resolve(); this.#onData(piece, onEvent); });
+      this.#socket.on('data', (piece) => { resolve(); this.#onData(piece, onEvent); this.#rest(piece.length); });
     });
     this.closed = new Promise((resolve) => this.#socket.once('close', resolve));
   }
+  #rest(bytes) {
+    if (this.#bytesPerSecond === 0) return;
+    this.#socket.pause();
+    setTimeout(() => this.#socket.resume(), (bytes * 1000) / this.#bytesPerSecond);
+  }
+  hurry() { this.#bytesPerSecond = 0; this.#socket.resume(); }
   #onData(piece, onEvent) {
     this.#text += piece;
     for (;;) {
