@@ -152,8 +152,8 @@ export class SimProducer {
     const mistake = plan.isReckless ? world.random.integer(-1, 1) : 0;
     const lastSeq = plan.ending === 'end-open' || !plan.isNumbered ? null : Math.max(0, this.last + mistake);
     const record = plan.ending === 'abort'
-      ? { kind: 'abort' as const, epoch: this.epoch, code: 'MODEL_FAILED', message: this.name }
-      : { kind: 'end' as const, epoch: this.epoch, lastSeq, checksum, digest: '', metadata: {} };
+      ? { kind: 'abort' as const, epoch: this.epoch, code: 'MODEL_FAILED', message: this.name, writerRun: this.run }
+      : { kind: 'end' as const, epoch: this.epoch, lastSeq, checksum, digest: '', metadata: {}, writerRun: this.run };
     this.call((ingest) => ingest.appender.seal(plan.streamNo, plan.partition, record), (isDone) => {
       this.isEndFlying = false;
       this.isEndAcked = isDone;
@@ -170,6 +170,11 @@ export class SimProducer {
       const value = oracle.table.get(this.plan.streamNo);
       if (value !== undefined && (value.final !== null || value.epoch > this.epoch)) {
         this.isOver = true;
+        return;
+      }
+      // Another run holds the epoch, so this one's end was refused: only a retry goes on from there [JUDGE-11].
+      if (value?.writerRun !== undefined && value.writerRun !== this.run) {
+        this.isCrashed = true;
         return;
       }
       // No verdict: the same end once more is harmless [APPEND-4].

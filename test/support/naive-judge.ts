@@ -61,11 +61,15 @@ export class NaiveStream {
     if (record.kind === 'append') this.append(record, offset);
     else if (record.kind === 'end') this.take(record, offset);
     else if (record.kind === 'retry') this.retry(record, offset);
-    else if (record.kind === 'abort' && record.epoch === this.epoch) this.finish('failed', record.code, offset);
+    else if (record.kind === 'abort' && record.epoch === this.epoch && !this.isOther(record)) this.finish('failed', record.code, offset);
     else if (record.kind === 'cancel') this.finish('cancelled', record.reason, offset);
     else if (record.kind === 'gap' && this.isMissing && record.epoch === this.epoch && record.next === this.content.length + 1) {
       this.finish('failed', 'GAP_TIMEOUT', offset);
     } else if (record.kind === 'expire' && this.judgedAt >= this.openedAt + this.open.ttlMs) this.finish('expired', '', offset);
+  }
+
+  private isOther({ writerRun = '' }: Of<'end'> | Of<'abort'>): boolean {
+    return writerRun !== '' && this.run !== '' && writerRun !== this.run;
   }
 
   private get isMissing(): boolean {
@@ -109,7 +113,7 @@ export class NaiveStream {
   }
 
   private take(record: Of<'end'>, offset: number): void {
-    if (record.epoch !== this.epoch || this.end !== null) return;
+    if (record.epoch !== this.epoch || this.end !== null || this.isOther(record)) return;
     const lastSeq = record.lastSeq ?? this.content.length;
     const isAbove = record.lastSeq === null ? this.waiting.size > 0 : [...this.waiting.keys()].some((sequence) => sequence > lastSeq);
     if (isAbove || lastSeq < this.content.length) return this.finish('failed', 'END_MISMATCH', offset);

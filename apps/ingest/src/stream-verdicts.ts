@@ -39,13 +39,13 @@ export class StreamVerdicts {
 
   async sealAsEnd(route: Route, body: EndBody): Promise<VerdictReply> {
     const { lastSeq = null, checksum = null, digest = '', metadata = {} } = body;
-    const record = { kind: 'end', epoch: route.epoch, lastSeq, checksum, digest, metadata } as const;
+    const record = { kind: 'end', epoch: route.epoch, lastSeq, checksum, digest, metadata, writerRun: route.run } as const;
     const { offset } = await this.appender.seal(route.streamNo, route.partition, record);
     return this.answer(route.streamNo, offset, (final) => isSameEnd(final, body));
   }
 
   async sealAsAbort(route: Route, body: AbortBody): Promise<VerdictReply> {
-    const record = { kind: 'abort', epoch: route.epoch, code: body.code, message: body.message ?? '' } as const;
+    const record = { kind: 'abort', epoch: route.epoch, code: body.code, message: body.message ?? '', writerRun: route.run } as const;
     const { offset } = await this.appender.seal(route.streamNo, route.partition, record);
     return this.answer(route.streamNo, offset, (final) => isSameAbort(final, body));
   }

@@ -1,4 +1,4 @@
-import { LIMITS, append, checksumOf, end, open, opened, retry, unnumbered } from '../../../test/support/records';
+import { LIMITS, abort, append, checksumOf, end, open, opened, retry, unnumbered } from '../../../test/support/records';
 
 const refused = (code: string, fragments: number) => [{ kind: 'refused', record: 'append', code, fragments }];
 
@@ -106,6 +106,17 @@ test('[JUDGE-11] the first append of an epoch binds the writer run; another run 
   // Not even what would fail the stream.
   expect(fold.push(unnumbered('w', 1, 'x', { writerRun: 'two' })).effects).toEqual(refused('WRITER_CONFLICT', 1));
   expect(fold.push(append(2, 'b')).text).toBe('ab');
+});
+
+test('[JUDGE-11] another run neither ends nor aborts what the bound one writes; the bound one and one without a name do', () => {
+  const fold = opened().push(append(1, 'a', { writerRun: 'one' }));
+  for (const record of [end(0, { writerRun: 'two' }), end(1, { writerRun: 'two' }), { ...abort(), writerRun: 'two' }]) {
+    expect(fold.push(record).verdicts.at(-1)).toMatchObject({ outcome: 'refused', code: 'WRITER_CONFLICT' });
+  }
+  expect(fold.known.status).toBe('open');
+  expect(fold.push(append(2, 'b', { writerRun: 'one' }), end(2, { writerRun: 'one' })).known.status).toBe('ended');
+  expect(opened().push(append(1, 'a', { writerRun: 'one' }), abort()).known.status).toBe('failed');
+  expect(opened().push(end(0, { writerRun: 'two' })).known.status).toBe('ended');
 });
 
 test('[JUDGE-11] after a retry another run may write', () => {

@@ -94,6 +94,7 @@ function judgeEnd(state: StreamState, record: EndRecord, effects: Effect[]): voi
       ? acceptWithVerdict(effects, offset, 'end')
       : refuseWithVerdict(effects, offset, 'end', finalCode(state));
   }
+  if (isAnotherRun(state, record)) return refuseWithVerdict(effects, offset, 'end', 'WRITER_CONFLICT');
   touch(state, offset, effects);
   if (state.pendingEnd) return judgeSecondEnd(state.pendingEnd, record, offset, effects);
   const lastSeq = record.lastSeq ?? state.next - 1;
@@ -128,6 +129,7 @@ function judgeAbort(state: StreamState, record: AbortRecord, effects: Effect[]):
       ? acceptWithVerdict(effects, offset, 'abort')
       : refuseWithVerdict(effects, offset, 'abort', finalCode(state));
   }
+  if (isAnotherRun(state, record)) return refuseWithVerdict(effects, offset, 'abort', 'WRITER_CONFLICT');
   finish(state, { status: 'failed', reason: record.code, message: record.message }, 'STREAM_FINAL', effects);
   acceptWithVerdict(effects, offset, 'abort');
 }
@@ -231,6 +233,11 @@ function refuseRetry(effects: Effect[], offset: number, { attemptId }: RetryReco
 function epochProblem(state: StreamState, epoch: number): ErrorCode | null {
   if (epoch === state.epoch) return null;
   return epoch < state.epoch ? 'STALE_EPOCH' : 'EPOCH_UNKNOWN';
+}
+
+/** [JUDGE-11] A producer without memory neither seals nor gives up what another run writes. One that names no run is taken at its word. */
+function isAnotherRun(state: StreamState, { writerRun = '' }: EndRecord | AbortRecord): boolean {
+  return writerRun !== '' && state.writerRun !== '' && writerRun !== state.writerRun;
 }
 
 function finalCode(state: StreamState): ErrorCode {

@@ -20,14 +20,16 @@ interface AppendMessage {
   epoch: number; firstSeq: Wide; writer: string; n: Wide; writerRun: string; lane: string; payloads: Uint8Array[];
 }
 interface RetryMessage { epoch: number; attemptId: string; keepNone: boolean; reason: string }
-interface EndMessage { epoch: number; lastSeq?: Wide | null; checksum?: number | null; digest: string; metadataJson: string }
+interface EndMessage {
+  epoch: number; lastSeq?: Wide | null; checksum?: number | null; digest: string; metadataJson: string; writerRun?: string;
+}
 interface Message {
   body?: string;
   open?: OpenMessage | null;
   append?: AppendMessage | null;
   retry?: RetryMessage | null;
   end?: EndMessage | null;
-  abort?: { epoch: number; code: string; message: string } | null;
+  abort?: { epoch: number; code: string; message: string; writerRun?: string } | null;
   cancel?: { by: string; reason: string } | null;
   beat?: { streams: { no: string; epoch: number }[] } | null;
   lapse?: { epoch: number; activityOffset: Wide } | null;
@@ -78,8 +80,8 @@ export function decodeRecord(bytes: Uint8Array): LogRecord {
       return { kind: 'retry', epoch, attemptId, keep: keepNone ? 'none' : 'all', reason };
     }
     case 'abort': {
-      const { epoch, code, message: text } = message.abort!;
-      return { kind: 'abort', epoch, code, message: text };
+      const { epoch, code, message: text, writerRun } = message.abort!;
+      return { kind: 'abort', epoch, code, message: text, ...(writerRun ? { writerRun } : {}) };
     }
     case 'cancel': return { kind: 'cancel', by: message.cancel!.by, reason: message.cancel!.reason };
     case 'beat': return { kind: 'beat', streams: message.beat!.streams.map(({ no, epoch }) => ({ no, epoch })) };
@@ -142,6 +144,7 @@ function endOf(end: EndMessage): EndRecord {
     checksum: end.checksum ?? null,
     digest: end.digest,
     metadata: parseMetadata(end.metadataJson),
+    ...(end.writerRun ? { writerRun: end.writerRun } : {}),
   };
 }
 

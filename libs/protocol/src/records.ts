@@ -44,8 +44,10 @@ export interface AppendRecord {
 export interface RetryRecord { kind: 'retry'; epoch: number; attemptId: string; keep: 'all' | 'none'; reason: string }
 export interface EndRecord {
   kind: 'end'; epoch: number; lastSeq: number | null; checksum: number | null; digest: string; metadata: Record<string, unknown>;
+  /** Absent when not given [JUDGE-11]. */
+  writerRun?: string;
 }
-export interface AbortRecord { kind: 'abort'; epoch: number; code: string; message: string }
+export interface AbortRecord { kind: 'abort'; epoch: number; code: string; message: string; writerRun?: string }
 export interface CancelRecord { kind: 'cancel'; by: string; reason: string }
 /** Key `#beat`: the folder calls the judge once for each stream it names. */
 export interface BeatRecord { kind: 'beat'; streams: { no: string; epoch: number }[] }

@@ -608,6 +608,7 @@ export const rivulet = $root.rivulet = (() => {
             End.prototype.checksum = null;
             End.prototype.digest = "";
             End.prototype.metadataJson = "";
+            End.prototype.writerRun = "";
 
             let $oneOfFields;
 
@@ -640,6 +641,8 @@ export const rivulet = $root.rivulet = (() => {
                     writer.uint32(34).string(message.digest);
                 if (message.metadataJson != null && Object.hasOwnProperty.call(message, "metadataJson"))
                     writer.uint32(42).string(message.metadataJson);
+                if (message.writerRun != null && Object.hasOwnProperty.call(message, "writerRun"))
+                    writer.uint32(50).string(message.writerRun);
                 return writer;
             };
 
@@ -686,6 +689,10 @@ export const rivulet = $root.rivulet = (() => {
                             message.metadataJson = reader.string();
                             break;
                         }
+                    case 6: {
+                            message.writerRun = reader.string();
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -714,6 +721,7 @@ export const rivulet = $root.rivulet = (() => {
             Abort.prototype.epoch = 0;
             Abort.prototype.code = "";
             Abort.prototype.message = "";
+            Abort.prototype.writerRun = "";
 
             Abort.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -728,6 +736,8 @@ export const rivulet = $root.rivulet = (() => {
                     writer.uint32(18).string(message.code);
                 if (message.message != null && Object.hasOwnProperty.call(message, "message"))
                     writer.uint32(26).string(message.message);
+                if (message.writerRun != null && Object.hasOwnProperty.call(message, "writerRun"))
+                    writer.uint32(34).string(message.writerRun);
                 return writer;
             };
 
@@ -764,6 +774,10 @@ export const rivulet = $root.rivulet = (() => {
                         }
                     case 3: {
                             message.message = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.writerRun = reader.string();
                             break;
                         }
                     default:
