@@ -1,6 +1,6 @@
 // Three fanouts behind the proxy, steady streams: what sessions notice when an instance is killed, or stopped for a restart.
 // The pause of a session is its longest time without a fragment while its producer was acknowledged; reference: the same without a fault.
-import client from '@rivulet/client';
+import { rivulet } from '@rivulet/client';
 import { elapse } from './streams.mjs';
 import { quantiles, row } from './report.mjs';
 
@@ -70,8 +70,8 @@ async function fault(system, streams, signal, index) {
 }
 
 export async function failover({ system, isQuick }) {
-  const writer = client.rivulet({ url: system.urls.ingest, token: system.apiKey });
-  const reader = client.rivulet({ url: system.urls.proxy, token: system.apiKey });
+  const writer = rivulet({ url: system.urls.ingest, token: system.apiKey });
+  const reader = rivulet({ url: system.urls.proxy, token: system.apiKey });
   const streams = Array.from({ length: STREAMS }, () => new Steady(writer, reader, (index) => (index === 0 ? 'ws' : 'sse')));
   await elapse(6_000);
   const calmFrom = performance.now();

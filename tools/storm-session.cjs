@@ -2,7 +2,7 @@
 const net = require('node:net');
 const { crc32 } = require('node:zlib');
 // The SDK's own, so that a storm is as wide as its clients make it.
-const { Backoff } = require('../libs/client/dist/backoff.js');
+const { Backoff } = require('@rivulet/client');
 
 const FAULTS_MAX = 20;
 

@@ -8,8 +8,8 @@ const { transformSync } = require('@swc/core');
 const root = path.join(__dirname, '..', '..');
 const resolve = Module._resolveFilename;
 Module._resolveFilename = function resolveSource(request, ...rest) {
-  const library = /^@rivulet\/(protocol|log|service|client)$/.exec(request);
-  return resolve.call(this, library ? path.join(root, 'libs', library[1], 'src', 'index.ts') : request, ...rest);
+  const [, library, entry = 'index'] = /^@rivulet\/(protocol|log|service|client)(?:\/([a-z-]+))?$/.exec(request) ?? [];
+  return resolve.call(this, library ? path.join(root, 'libs', library, 'src', `${entry}.ts`) : request, ...rest);
 };
 Module._extensions['.ts'] = (module, file) => {
   const { code } = transformSync(readFileSync(file, 'utf8'), {

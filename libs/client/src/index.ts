@@ -5,3 +5,10 @@ export type { ProducerOptions } from './producer';
 export { Watching } from './watching';
 export type { WatchOptions } from './watching';
 export type { ChannelEvent, ChannelOptions, ChannelProblem } from './channel';
+export { Backoff } from './backoff';
+export type { BackoffOptions } from './backoff';
+export { StreamError } from '@rivulet/protocol';
+export type {
+  ErrorCode, FinalEvent, FragmentEvent, Limits, LostEvent, Merge, NextStep, OpenOptions, PublicStatus, ReaderEvent, ResumedEvent,
+  RewindEvent, StreamClass, StreamEvent, StreamSummary, VerdictReply,
+} from '@rivulet/protocol';

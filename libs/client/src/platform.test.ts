@@ -1,5 +1,3 @@
-import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { platform as browser } from './platform-browser';
 import { platform as node } from './platform-node';
 
@@ -21,11 +19,4 @@ test('a browser does not keep more than it may for the digest', async () => {
   const digest = browser.createDigest();
   for (let n = 0; n < 17; n += 1) digest.update(new Uint8Array(1024 * 1024));
   expect(await digest.hex()).toBeNull();
-});
-
-test('what a browser loads imports nothing that only Node has', () => {
-  const loaded = readdirSync(__dirname).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts') && name !== 'platform-node.ts');
-  const imported = loaded.flatMap((name) => [...readFileSync(join(__dirname, name), 'utf8').matchAll(/from '([^']+)'/g)].map(([, from]) => from));
-  const foreign = new Set(imported.filter((from) => !from?.startsWith('./')));
-  expect([...foreign].sort()).toEqual(['@rivulet/protocol', 'eventsource-parser']);
 });
