@@ -1,6 +1,6 @@
 import WebSocket from 'ws';
 import type { WatchReply, WatchRequest } from '@rivulet/protocol';
-import { Raw } from './raw';
+import { Raw, Sse } from './raw';
 import { findTarget } from './target';
 import type { Target } from './target';
 
@@ -169,4 +169,27 @@ test('a socket with a wrong token is told why', async () => {
   const watch = await WatchSocket.connect('rk_dev_wrong');
   expect((await watch.until(isType('problem'))).at(-1).problem.code).toBe('UNAUTHENTICATED');
   watch.socket.terminate();
+});
+
+test('[WATCH-12] a channel on a socket continues at its channelCursor, which an event stream takes too', async () => {
+  const channel = `ws-resume-${crypto.randomUUID()}`;
+  const stream = await raw.open({ channel });
+  await raw.append(stream, { fragments: [{ seq: 1, data: 'a' }, { seq: 2, data: 'b' }] });
+  const watch = await WatchSocket.connect();
+  watch.send({ type: 'subscribe', id: 'c', channel, window: 1 });
+  const { channelCursor, text } = (await watch.until(isType('fragment', 'c'))).at(-1);
+  expect(text).toBe('a');
+  watch.socket.terminate();
+  const meanwhile = await raw.write(['new'], { channel });
+  await raw.verdict(stream, 'end', { lastSeq: 2 });
+  const again = await WatchSocket.connect();
+  again.send({ type: 'subscribe', id: 'd', channel, from: channelCursor });
+  let finals = 0;
+  const seen = await again.until((frame) => frame.type === 'final' && (finals += 1) === 2);
+  const told = seen.filter(isType('fragment')).map((frame) => [frame.streamNo, frame.text]);
+  expect(told.sort()).toEqual([[stream.streamNo, 'b'], [meanwhile.streamNo, 'new']].sort());
+  again.socket.close();
+  const feed = await Sse.connect(raw, `/v1/watch/channels/${channel}/events?from=${channelCursor}`);
+  expect((await feed.until('fragment')).at(-1)).toMatchObject({ data: { streamNo: stream.streamNo, text: 'b' } });
+  feed.close();
 });

@@ -219,3 +219,44 @@ test('a channel feed carries present and future streams', async () => {
   expect(second.at(-1)?.data).toMatchObject({ streamNo: future.streamNo, text: 'new' });
   feed.close();
 });
+
+test('[WATCH-12] a channel feed that drops after any event continues with Last-Event-ID: nothing twice, nothing missing, streams opened meanwhile too', async () => {
+  const channel = `resume-${crypto.randomUUID()}`;
+  const feed = `/v1/watch/channels/${channel}/events`;
+  const texts = new Map<string, string>();
+  const last = new Map<string, number>();
+  let finals = 0;
+  let cursor = '';
+  /** Reads so many events on a connection of its own, and drops it. */
+  const read = async (events: number): Promise<void> => {
+    const connection = await Sse.connect(raw, feed, cursor === '' ? {} : { headers: { 'last-event-id': cursor } });
+    for (let n = 0; n < events; n += 1) {
+      const { event, id, data } = (await connection.next())!;
+      expect(id).not.toBe('');
+      cursor = id;
+      if (event === 'final') finals += 1;
+      if (event !== 'fragment') continue;
+      expect(data.from).toBe((last.get(data.streamNo) ?? 0) + 1);
+      last.set(data.streamNo, data.to);
+      texts.set(data.streamNo, (texts.get(data.streamNo) ?? '') + data.text);
+    }
+    connection.close();
+  };
+  const first = await raw.open({ channel });
+  await read(1);
+  await raw.append(first, { fragments: [{ seq: 1, data: 'a' }, { seq: 2, data: 'b', lane: 'x' }, { seq: 3, data: 'c' }] });
+  await read(2);
+  const second = await raw.open({ channel, class: 'bulk' });
+  await raw.append(second, { seq: 1, data: 'Z' });
+  await read(3);
+  await raw.verdict(second, 'end', { lastSeq: 1 });
+  await raw.append(first, { seq: 4, data: 'd' });
+  const third = await raw.write(['whole'], { channel });
+  await read(1);
+  await raw.verdict(first, 'end', { lastSeq: 4 });
+  while (finals < 3) await read(2);
+  expect([...texts]).toEqual(expect.arrayContaining([[first.streamNo, 'abcd'], [second.streamNo, 'Z'], [third.streamNo, 'whole']]));
+  const now = await Sse.connect(raw, `${feed}?from=now`);
+  expect(await now.next()).toMatchObject({ event: 'reset', data: { reason: 'now', streams: [] } });
+  now.close();
+});

@@ -1,8 +1,8 @@
-import { decodeRecord, encodeRecord, judge, PositionIndex, StreamError, summaryOf } from '@rivulet/protocol';
+import { decodeRecord, encodeRecord, judge, parseStreamNo, PositionIndex, StreamError, summaryOf } from '@rivulet/protocol';
 import type { AppendRecord, Effect, LogRecord, OpenRecord, StreamState, StreamSummary } from '@rivulet/protocol';
 import type { LogBatch, MemoryLog, Tail } from '@rivulet/log';
 import { crc32 } from '@rivulet/service';
-import type { ChannelHandle, StreamEntry, StreamSource } from '../../apps/fanout/src/stream-source';
+import type { ChannelHandle, KnownStream, StreamEntry, StreamSource } from '../../apps/fanout/src/stream-source';
 import type { StreamView } from '../../apps/fanout/src/stream-view';
 import type { ViewCache } from '../../apps/fanout/src/view-cache';
 
@@ -34,9 +34,8 @@ class MemoryEntry implements StreamEntry {
   readonly index = new PositionIndex();
   readonly listeners = new Set<() => void>();
 
-  constructor(readonly streamNo: string, readonly state: StreamState, readonly view: StreamView) {}
+  constructor(readonly streamNo: string, readonly partition: number, readonly state: StreamState, readonly view: StreamView) {}
 
-  readonly partition = 0;
   get positions() { return this.index.all; }
 
   onChange(listener: () => void): () => void {
@@ -45,23 +44,23 @@ class MemoryEntry implements StreamEntry {
   }
 }
 
-/** The smallest owner there can be: the judge over partition 0 of a memory log. For tests of delivery that steer every fold themselves. */
+/** The smallest owner there can be: the judge over a memory log. For tests of delivery that steer every fold themselves. */
 export class MemorySource implements StreamSource {
   /** False: this instance cannot fold the partitions of a channel now. */
   isReady = true;
   readonly entries = new Map<string, MemoryEntry>();
   /** Who waits until the fold has caught up. */
   readonly waiting: (() => void)[] = [];
-  private readonly channels = new Map<string, Set<(streamNo: string) => void>>();
-  private tail: Tail | null = null;
-  private folded = 0;
+  private readonly channels = new Map<string, Set<(streams: readonly KnownStream[]) => void>>();
+  private tails: Tail[] = [];
+  private folded: number[] = [];
   private gone = new Set<string>();
   private held: Promise<void> = Promise.resolve();
 
-  constructor(private readonly log: MemoryLog, private readonly views: ViewCache) {}
+  constructor(private readonly log: MemoryLog, private readonly views: ViewCache, private readonly partitions = [0]) {}
 
-  static async topic(log: MemoryLog): Promise<void> {
-    await log.createTopics([{ topic: FRAGMENTS, partitions: 1, replication: 1, settings: {} }]);
+  static async topic(log: MemoryLog, partitions = 1): Promise<void> {
+    await log.createTopics([{ topic: FRAGMENTS, partitions, replication: 1, settings: {} }]);
   }
 
   start(): this {
@@ -70,7 +69,8 @@ export class MemorySource implements StreamSource {
       await this.held;
       this.fold(batch);
     };
-    this.tail = this.log.tail(FRAGMENTS, 0, 0, { onBatch, onJump });
+    this.folded = this.partitions.map(() => 0);
+    this.tails = this.partitions.map((partition) => this.log.tail(FRAGMENTS, partition, 0, { onBatch, onJump }));
     return this;
   }
 
@@ -82,15 +82,14 @@ export class MemorySource implements StreamSource {
   }
 
   async stop(): Promise<void> {
-    await this.tail?.close();
+    for (const tail of this.tails) await tail.close();
   }
 
   /** This replica is over, and the next one folds all of it anew [OWN-9]. @param without streams that are not in the log any more */
   async replace(without: string[] = []): Promise<void> {
-    await this.tail?.close();
+    await this.stop();
     const before = [...this.entries.values()];
     this.entries.clear();
-    this.folded = 0;
     this.gone = new Set(without);
     this.start();
     for (const entry of before) {
@@ -101,7 +100,7 @@ export class MemorySource implements StreamSource {
 
   async open(streamNo: string): Promise<StreamEntry> {
     // Opened a moment ago, perhaps.
-    if (!this.entries.has(streamNo)) await this.caughtUp();
+    if (!this.entries.has(streamNo)) await this.caughtUp(parseStreamNo(streamNo)?.partition ?? 0);
     const entry = this.entries.get(streamNo);
     if (entry === undefined) throw new StreamError('STREAM_NOT_FOUND', { streamNo });
     if (entry.state.isDeleted) throw new StreamError('STREAM_GONE', { streamNo });
@@ -119,21 +118,24 @@ export class MemorySource implements StreamSource {
     return { ...summaryOf(streamNo, entry.state), sessions: entry.sessions };
   }
 
-  async caughtUp(): Promise<void> {
-    const { end } = await this.log.bounds(FRAGMENTS, 0);
-    while (this.folded < end) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  async caughtUp(partition = 0): Promise<void> {
+    const { end } = await this.log.bounds(FRAGMENTS, partition);
+    while (this.folded[partition]! < end) await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
   async channel(channel: string): Promise<ChannelHandle> {
     if (!this.isReady) throw new StreamError('NOT_READY');
     const listeners = this.channels.get(channel) ?? new Set();
     this.channels.set(channel, listeners);
-    let listener: (streamNo: string) => void = () => undefined;
+    let listener: (streams: readonly KnownStream[]) => void = () => undefined;
     return {
-      follow: (onStream) => {
-        listeners.add(listener = onStream);
-        return [...this.entries.values()].filter((entry) => entry.state.open.channel === channel).map((entry) => entry.streamNo).sort();
-      },
+      partitions: this.partitions,
+      clusterId: await this.log.clusterId(),
+      follow: (onStreams) => void listeners.add(listener = onStreams),
+      streams: () => [...this.entries.values()]
+        .filter(({ state }) => state.open.channel === channel && !state.isDeleted)
+        .map((entry) => ({ ...knownOf(entry), isEnded: entry.state.final !== null }))
+        .sort((one, other) => one.openedOffset - other.openedOffset),
       stop: () => void listeners.delete(listener),
     };
   }
@@ -145,25 +147,27 @@ export class MemorySource implements StreamSource {
       const known = this.entries.get(record.key);
       const decoded = decodeRecord(Buffer.from(record.value!));
       const { state, effects } = judge(known?.state, record.key, decoded, record.offset, record.timestamp, crc32);
-      const entry = known ?? this.add(record.key, state);
+      const entry = known ?? this.add(record.key, batch.partition, state);
       if (entry === undefined) continue;
       for (const effect of effects) apply(entry, effect);
       entry.index.offer(entry.state);
       changed.add(entry);
     }
-    this.folded = batch.nextOffset;
+    this.folded[batch.partition] = batch.nextOffset;
     for (const entry of changed) for (const listener of [...entry.listeners]) listener();
     for (const resolve of this.waiting.splice(0)) resolve();
   }
 
-  private add(streamNo: string, state: StreamState | undefined): MemoryEntry | undefined {
+  private add(streamNo: string, partition: number, state: StreamState | undefined): MemoryEntry | undefined {
     if (state === undefined) return undefined;
-    const entry = new MemoryEntry(streamNo, state, this.views.create(streamNo));
+    const entry = new MemoryEntry(streamNo, partition, state, this.views.create(streamNo));
     this.entries.set(streamNo, entry);
-    for (const listener of this.channels.get(state.open.channel) ?? []) listener(streamNo);
+    for (const listener of this.channels.get(state.open.channel) ?? []) listener([knownOf(entry)]);
     return entry;
   }
 }
+
+const knownOf = ({ streamNo, partition, state }: MemoryEntry): KnownStream => ({ streamNo, partition, openedOffset: state.openedOffset });
 
 function apply(entry: MemoryEntry, effect: Effect): void {
   if (effect.kind === 'fragments') entry.view.append(effect.epoch, effect.lane, effect.firstSequence, effect.payloads);
@@ -177,6 +181,6 @@ export function recordWriter(log: MemoryLog): (streamNo: string, ...records: Log
     encode: (entries) => entries.map(({ key, record }) => ({ key, value: encodeRecord(record), entries: 1 })),
   });
   return async (streamNo, ...records) => {
-    await Promise.all(records.map((record) => appender.append(0, { key: streamNo, record }, 100)));
+    await Promise.all(records.map((record) => appender.append(parseStreamNo(streamNo)?.partition ?? 0, { key: streamNo, record }, 100)));
   };
 }

@@ -22,6 +22,10 @@ export interface WatchServerOptions {
   keepAliveMs?: number;
   cancel?: CancelPort['cancel'];
   sessionStreamsMax?: number;
+  /** Another instance, on whose log this one is. */
+  beside?: WatchServer;
+  /** 0, 1, … */
+  partitions?: number;
 }
 
 const KEY = new Uint8Array(32).fill(7);
@@ -29,11 +33,11 @@ const NOBODY: CancelPort['cancel'] = () => Promise.reject(new Error('nobody may 
 
 /** Delivery over HTTP and WebSocket, on a memory log and the smallest owner, without Nest. */
 export class WatchServer {
-  readonly log = new MemoryLog();
+  readonly log: MemoryLog;
   readonly metrics = new Metrics('test');
   readonly streamNos = new StreamNos([KEY]);
   readonly auth = new Auth({ isOn: true, apiKeys: [], tokenKeys: [KEY], tokenCacheMax: 100 });
-  readonly write = recordWriter(this.log);
+  readonly write: ReturnType<typeof recordWriter>;
   readonly views: ViewCache;
   readonly source: MemorySource;
   readonly delivery: Delivery;
@@ -42,7 +46,9 @@ export class WatchServer {
 
   private constructor(options: WatchServerOptions) {
     this.views = new ViewCache({ bytesMax: options.viewBytesMax ?? 1 << 24 });
-    this.source = new MemorySource(this.log, this.views);
+    this.log = new MemoryLog({}, options.beside?.log);
+    this.write = recordWriter(this.log);
+    this.source = new MemorySource(this.log, this.views, [...Array(options.partitions ?? 1).keys()]);
     const metrics = new DeliveryMetrics(this.metrics, () => this.views.bytes);
     this.delivery = new Delivery({
       source: this.source, metrics, auth: this.auth, streamNos: this.streamNos,
@@ -72,7 +78,7 @@ export class WatchServer {
 
   static async start(options: WatchServerOptions = {}): Promise<WatchServer> {
     const one = new WatchServer(options);
-    await MemorySource.topic(one.log);
+    if (options.beside === undefined) await MemorySource.topic(one.log, options.partitions);
     one.source.start();
     await new Promise<void>((resolve) => one.server.listen(0, '127.0.0.1', resolve));
     return one;

@@ -96,8 +96,11 @@ function watching(): Node {
       rest: { parameters: [no, parameter('query', 'live', text, 'Present: go on until final.'), parameter('header', 'Range', text), token] },
     }) },
     '/v1/watch/channels/{channel}/events': { get: operation({
-      summary: 'Watch every stream of a channel, present and future', tag: 'Watching', answers: events('those of its streams, with streamNo'),
-      rest: { parameters: [parameter('path', 'channel', text), intervalMs, token] },
+      summary: 'Watch every stream of a channel, present and future', tag: 'Watching', answers: events('those of its streams, with streamNo; reset'),
+      rest: { parameters: [
+        parameter('path', 'channel', text), parameter('query', 'from', text, 'A channel cursor (the id of an event), or `now`.'), lastEventId,
+        parameter('query', 'ended', whole(), 'So many of the streams that have ended, the newest; without it all that are kept.'), intervalMs, token,
+      ] },
     }) },
     '/v1/watch/ws': socket('Watching', 'Many streams and channels on one socket'),
   };

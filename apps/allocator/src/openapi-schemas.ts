@@ -98,6 +98,7 @@ export const schemas: Node = {
   LostEvent: shape({ type: { const: 'lost' }, streamNo }),
   ResumedEvent: shape({ type: { const: 'resumed' }, streamNo }),
   FinalEvent: shape({ type: { const: 'final' }, streamNo, ...finalFacts, cursor }),
+  ResetEvent: shape({ type: { const: 'reset' }, reason: { enum: ['now', 'wide', 'gone'] }, streams: listOf(shape({ streamNo, cursor })) }),
   Readiness: shape({
     app: text, instance: text, ready: { type: 'boolean' },
     checks: { type: 'object', additionalProperties: shape({ ready: { type: 'boolean' }, why: text }, ['why']) },

@@ -3,16 +3,18 @@ import { problemOf } from '@rivulet/protocol';
 import type { StreamError } from '@rivulet/protocol';
 import { ChannelFollower } from './channel-follower';
 import type { ChannelOutlet, ChannelRequest } from './channel-follower';
+import type { ChannelReset } from './channel-start';
 import type { Delivery, Session } from './delivery';
 import { streamText } from './event-text';
 import { EventStream } from './event-stream';
 import type { Told } from './reader';
-import { channelText, sseFrame } from './shared-frames';
+import { channelText, sseFrame, withId } from './shared-frames';
 import type { Subscription } from './subscription';
 import { WaitingLine } from './waiting-line';
 
 /**
  * `GET /v1/watch/channels/:channel/events`: all streams of a channel on one event stream, told apart by `streamNo` in the data.
+ * [WATCH-12] The id of each event is the cursor of the channel after it; the cursor of its stream is in the data.
  * A stream that cannot be read is told as a `problem` with its streamNo; the others go on.
  */
 export class ChannelFeed implements ChannelOutlet, Session {
@@ -21,12 +23,13 @@ export class ChannelFeed implements ChannelOutlet, Session {
   private readonly line = new WaitingLine();
   private readonly forget: (() => void)[];
 
-  constructor(private readonly delivery: Delivery, response: ServerResponse, request: ChannelRequest) {
+  constructor(private readonly delivery: Delivery, response: ServerResponse, request: ChannelRequest, reset: ChannelReset | null) {
     const { keepAlives, metrics } = delivery.options;
     this.follower = new ChannelFollower(delivery, request, this);
     this.stream = new EventStream(response, { onWritable: () => this.line.pump(() => this.isWritable), onClose: () => this.close() });
     this.forget = [keepAlives.add(this.stream), metrics.opened('channel')];
     delivery.add(this);
+    if (reset !== null) this.write(`event: reset\ndata: ${JSON.stringify(reset)}\n\n`);
     this.follower.start();
   }
 
@@ -34,15 +37,19 @@ export class ChannelFeed implements ChannelOutlet, Session {
     return this.stream.isWritable;
   }
 
-  opened({ entry }: Subscription): void {
-    this.stream.write(sseFrame(channelText(entry.streamNo, streamText(entry.state))));
+  opened(): void {
+    // It needs nothing but its place.
+  }
+
+  introduce({ entry }: Subscription): void {
+    this.write(channelText(entry.streamNo, streamText(entry.state)));
   }
 
   deliver(subscription: Subscription, told: Told[]): void {
     const { frames, metrics } = this.delivery.options;
     let bytes = 0;
     for (const one of told) {
-      const frame = frames.frame('channel', subscription.entry, one);
+      const frame = withId(this.follower.told(subscription, one), frames.frame('channel', subscription.entry, one));
       this.stream.write(frame);
       bytes += frame.plain.byteLength;
     }
@@ -65,11 +72,15 @@ export class ChannelFeed implements ChannelOutlet, Session {
   /** Ownership or the log gone is trouble of the whole feed; all else is the stream's own. */
   unreadable(streamNo: string, error: StreamError): void {
     if (error.row.next === 'retry') this.stream.endUnavailable(error);
-    else this.stream.write(sseFrame(`event: problem\ndata: ${JSON.stringify({ streamNo, ...problemOf(error) })}\n\n`));
+    else this.write(`event: problem\ndata: ${JSON.stringify({ streamNo, ...problemOf(error) })}\n\n`);
   }
 
   drain(error: StreamError): void {
     this.stream.endUnavailable(error);
+  }
+
+  private write(text: string): void {
+    this.stream.write(withId(this.follower.cursor, sseFrame(text)));
   }
 
   private close(): void {

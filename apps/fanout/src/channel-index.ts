@@ -1,44 +1,75 @@
+import type { KnownStream } from './stream-source';
+
+interface Indexed {
+  partition: number;
+  openedOffset: number;
+  /** How many replicas hold it: while an owner takes a follower's place there are two. */
+  replicas: number;
+}
+type Listener = (streams: readonly KnownStream[]) => void;
+
 interface Row {
-  /** How many replicas hold each stream: while an owner takes a follower's place there are two. */
-  streams: Map<string, number>;
-  listeners: Set<(streamNo: string) => void>;
+  streams: Map<string, Indexed>;
+  listeners: Set<Listener>;
 }
 
 /** Which streams a channel has on this instance: open ones and final ones that are kept. */
 export class ChannelIndex {
   private readonly channels = new Map<string, Row>();
 
-  add(channel: string, streamNo: string): void {
+  add(channel: string, { streamNo, partition, openedOffset }: KnownStream): void {
     if (channel === '') return;
     const { streams } = this.row(channel);
-    streams.set(streamNo, (streams.get(streamNo) ?? 0) + 1);
+    const known = streams.get(streamNo);
+    if (known === undefined) streams.set(streamNo, { partition, openedOffset, replicas: 1 });
+    else known.replicas += 1;
   }
 
   remove(channel: string, streamNo: string): void {
     const row = this.channels.get(channel);
-    if (row === undefined) return;
-    const left = (row.streams.get(streamNo) ?? 0) - 1;
-    if (left > 0) row.streams.set(streamNo, left);
-    else row.streams.delete(streamNo);
+    const known = row?.streams.get(streamNo);
+    if (row === undefined || known === undefined) return;
+    known.replicas -= 1;
+    if (known.replicas === 0) row.streams.delete(streamNo);
     this.prune(channel);
   }
 
   /** Tells its followers, perhaps of a stream they know. Apart from `add`, because a replay adds long before the stream may be served. */
-  announce(channel: string, streamNo: string): void {
+  announce(channel: string, stream: KnownStream): void {
     const row = this.channels.get(channel);
     if (row === undefined) return;
-    for (const listener of [...row.listeners]) listener(streamNo);
+    for (const listener of [...row.listeners]) listener([stream]);
   }
 
-  /** @returns streams known now, oldest first: a streamNo sorts by time [NO-1] */
-  follow(channel: string, onStream: (streamNo: string) => void): { present: string[]; stop: () => void } {
-    const row = this.row(channel);
-    row.listeners.add(onStream);
-    const stop = (): void => {
-      row.listeners.delete(onStream);
+  /**
+   * A replica serves from now on: whoever follows a channel is told of all it has there, as some may have come and ended unseen.
+   * @param has what that replica has, and no other: one that is still restored has streams and lacks older ones, and a follower that
+   *   heard of a stream takes every older one for known [WATCH-12]
+   */
+  announceAll(has: (stream: KnownStream) => boolean): void {
+    for (const [channel, row] of this.channels) {
+      if (row.listeners.size === 0) continue;
+      const streams = this.streams(channel).filter(has);
+      for (const listener of [...row.listeners]) listener(streams);
+    }
+  }
+
+  /** @returns streams known to any replica, in each partition in the order of the log */
+  streams(channel: string): KnownStream[] {
+    const streams = this.channels.get(channel)?.streams ?? new Map<string, Indexed>();
+    return [...streams]
+      .map(([streamNo, { partition, openedOffset }]) => ({ streamNo, partition, openedOffset }))
+      .sort((one, other) => one.partition - other.partition || one.openedOffset - other.openedOffset);
+  }
+
+  /** @returns what ends it */
+  follow(channel: string, onStreams: Listener): () => void {
+    const { listeners } = this.row(channel);
+    listeners.add(onStreams);
+    return () => {
+      listeners.delete(onStreams);
       this.prune(channel);
     };
-    return { present: [...row.streams.keys()].sort(), stop };
   }
 
   private row(channel: string): Row {

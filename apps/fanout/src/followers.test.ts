@@ -72,8 +72,8 @@ test('an ended stream leaves a follower\'s memory once lifecycle has it, is read
   const streamNo = cluster.streamNo();
   await cluster.write(streamNo, open({}, { retentionMs: 60_000, channel: 'c' }));
   const entry = await other.replicas.open(streamNo);
-  const { follow, stop } = await other.replicas.channel('c');
-  expect(follow(() => undefined)).toEqual([streamNo]);
+  const { streams, stop } = await other.replicas.channel('c');
+  expect(streams()).toEqual([{ streamNo, partition: PARTITION, openedOffset: 0, isEnded: false }]);
   stop();
   await cluster.write(streamNo, append(1, 'text'), end(1));
   await cluster.settled(owner);
@@ -92,7 +92,7 @@ test('an ended stream leaves a follower\'s memory once lifecycle has it, is read
     await cluster.pass(500);
     await expect(other.replicas.open(streamNo)).rejects.toMatchObject({ code: expect.stringMatching(/STREAM_(GONE|NOT_FOUND)/) });
   });
-  expect(other.channels.follow('c', () => undefined).present).toEqual([]);
+  expect(other.channels.streams('c')).toEqual([]);
 });
 
 test('[OWN-5] an end that is no record, since its owner found the records gone, reaches the readers of a follower', async () => {
@@ -135,7 +135,8 @@ test('[OWN-9] when the group gives the partition to an instance that follows it,
   const followed = await other.replicas.open(streamNo);
   const told: string[] = [];
   const handle = await other.replicas.channel('c');
-  expect(handle.follow((no) => told.push(no))).toEqual([streamNo]);
+  handle.follow((streams) => told.push(...streams.map((one) => one.streamNo)));
+  expect(handle.streams()).toMatchObject([{ streamNo }]);
   owner.revoke();
   await other.take();
   expect(followed.isOrphaned).toBe(true);
@@ -149,5 +150,28 @@ test('[OWN-9] when the group gives the partition to an instance that follows it,
   await cluster.write(second, open({}, { channel: 'c' }), cancel());
   await eventually(() => expect(told).toContain(second));
   expect(new Set(told)).toEqual(new Set([streamNo, second]));
+  handle.stop();
+});
+
+test('[WATCH-12] a stream that came and ended while nobody here folded its partition is told to those who follow its channel', async () => {
+  const { owner, other } = await pair();
+  const told: string[] = [];
+  const handle = await other.replicas.channel('c');
+  handle.follow((streams) => told.push(...streams.map(({ streamNo }) => streamNo)));
+  owner.revoke();
+  await other.take();
+  other.log.faults.isAway = true;
+  other.revoke();
+  await owner.take();
+  const streamNo = cluster.streamNo();
+  await cluster.write(streamNo, open({}, { channel: 'c' }), append(1, 'unseen'), end(1));
+  await cluster.settled(owner);
+  expect(owner.owners.finishedStreams).toBe(1);
+  other.log.faults.isAway = false;
+  await eventually(async () => {
+    await cluster.pass(500);
+    expect(told).toEqual([streamNo]);
+  });
+  expect(handle.streams()).toMatchObject([{ streamNo, isEnded: true }]);
   handle.stop();
 });

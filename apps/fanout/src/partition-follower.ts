@@ -39,7 +39,7 @@ export class PartitionFollower {
     asking.catch(() => undefined); // awaited below; what fails before it is the answer then
     const restore = new LifecycleRestore(log, topics.lifecycle, partition, SILENT, time, assertWanted);
     await restore.readAll();
-    const { replayFrom } = await restoreStreams(context, partition, replica.table, restore, await asking, true);
+    const { clusterId, replayFrom } = await restoreStreams(context, partition, replica.table, restore, await asking, true);
     assertWanted();
     // Of a stream that goes on, no value says how it ended: it stays in memory until one does.
     for (const stream of replica.table.live.values()) stream.lifecycleOffset = -1;
@@ -48,7 +48,7 @@ export class PartitionFollower {
     await replayTo(context, fold, partition, end, assertWanted);
     assertWanted();
     this.lifecycle = new FollowedLifecycle({ ...context, partition, table: replica.table, from: restore.next, foldNext: () => fold.next });
-    replica.serve(fold);
+    replica.serve(fold, clusterId);
     this.tail = log.tail(topics.fragments, partition, fold.next, {
       onBatch: (batch) => replica.take(batch),
       onJump: (jump) => {

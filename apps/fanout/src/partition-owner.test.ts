@@ -124,7 +124,7 @@ test('an ended stream nobody watches is one entry, comes back when asked for, an
   expect(instance.owners.finishedStreams).toBe(0);
   instance.release(two);
   expect(instance.owners.finishedStreams).toBe(1);
-  expect(instance.channels.follow('news', () => undefined).present).toEqual([streamNo]);
+  expect(instance.channels.streams('news')).toEqual([{ streamNo, partition: PARTITION, openedOffset: 0 }]);
 });
 
 test('a stream opened a moment ago is found: open() waits until the fold has passed the end of the log', async () => {
@@ -136,22 +136,23 @@ test('a stream opened a moment ago is found: open() waits until the fold has pas
   await expect(instance.open(cluster.streamNo())).rejects.toMatchObject({ code: 'STREAM_NOT_FOUND' });
 });
 
-test('a channel knows its streams, oldest first, and tells of new ones, also of those a new owner restores', async () => {
+test('a channel knows its streams, in the order of the log, and tells of new ones, also of those a new owner restores', async () => {
   const instance = await cluster.own('owner');
   const [first, second, third] = [cluster.streamNo(), cluster.streamNo(), cluster.streamNo()];
   await cluster.write(second, open({}, { channel: 'c' }));
   await cluster.write(first, open({}, { channel: 'c' }), cancel());
   await cluster.settled(instance);
   const told: string[] = [];
-  const { present, stop } = instance.channels.follow('c', (streamNo) => told.push(streamNo));
-  expect(present).toEqual([first, second]);
+  const known = (of: typeof instance): string[] => of.channels.streams('c').map(({ streamNo }) => streamNo);
+  const stop = instance.channels.follow('c', (streams) => told.push(...streams.map(({ streamNo }) => streamNo)));
+  expect(known(instance)).toEqual([second, first]);
   await cluster.write(third, open({}, { channel: 'c' }));
   await cluster.settled(instance);
   expect(told).toEqual([third]);
   stop();
   await instance.crash();
   const next = await cluster.own('next');
-  expect(next.channels.follow('c', () => undefined).present).toEqual([first, second, third]);
+  expect(known(next)).toEqual([second, first, third]);
 });
 
 test('sessions of a revoked partition are told: the entry is orphaned, and the owner answers NOT_OWNER from then on', async () => {

@@ -167,7 +167,7 @@ export class PartitionOwner {
     this.currentPhase = 'serving';
     writer.start();
     this.serving = { ...core, horizon, clocks, guard: this.guard(core) };
-    replica.serve(fold);
+    replica.serve(fold, takeover.clusterId);
     if (takeover.report.isOtherLog) void this.settleOtherLog(core);
   }
 

@@ -22,6 +22,8 @@ export class Replica {
   readonly finished: FinishedReader;
   /** What readers hold of it: streams opened, channels followed. A follower without any is given up. */
   pins = 0;
+  /** '' until it serves. */
+  clusterId = '';
   /** Resolves when it is over. */
   readonly over: Promise<void>;
   private signalOver!: () => void;
@@ -49,10 +51,11 @@ export class Replica {
     return this.fold?.lag ?? 0;
   }
 
-  /** From here on it serves readers. */
-  serve(fold: PartitionFold): void {
+  /** From here on it serves readers. @param clusterId of the log it folds */
+  serve(fold: PartitionFold, clusterId: string): void {
     this.fold = fold;
-    for (const stream of this.table.live.values()) this.announce(stream);
+    this.clusterId = clusterId;
+    this.context.channels.announceAll(({ streamNo }) => this.table.has(streamNo));
   }
 
   /** One batch, in order; the next one when this is folded. */
@@ -64,8 +67,8 @@ export class Replica {
   }
 
   /** Tells those who follow its channel of a stream that is new here; a replay meets streams long before they may be served. */
-  announce(stream: OpenStream): void {
-    if (this.isServing) this.context.channels.announce(stream.state.open.channel, stream.streamNo);
+  announce({ streamNo, partition, state }: OpenStream): void {
+    if (this.isServing) this.context.channels.announce(state.open.channel, { streamNo, partition, openedOffset: state.openedOffset });
   }
 
   /**

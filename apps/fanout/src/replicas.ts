@@ -5,7 +5,7 @@ import type { Followers } from './followers';
 import { OpenStream } from './open-stream';
 import type { Owners } from './owners';
 import type { Replica } from './replica';
-import type { ChannelHandle, StreamEntry, StreamSource } from './stream-source';
+import type { ChannelHandle, ChannelStream, KnownStream, StreamEntry, StreamSource } from './stream-source';
 import { sleep } from './time';
 import type { Time } from './time';
 
@@ -63,23 +63,31 @@ export class Replicas implements StreamSource {
   }
 
   async channel(channel: string): Promise<ChannelHandle> {
-    const held = await Promise.all(this.options.partitionsOf(channel).map((partition) => this.hold(partition)));
+    const { channels, partitionsOf } = this.options;
+    const partitions = partitionsOf(channel);
+    const held = await Promise.all(partitions.map((partition) => this.hold(partition)));
     let stopFollowing = (): void => undefined;
     return {
-      follow: (onStream) => {
-        const { present, stop } = this.options.channels.follow(channel, onStream);
-        stopFollowing = stop;
-        return present;
-      },
+      partitions,
+      clusterId: held[0]!.clusterId,
+      follow: (onStreams) => { stopFollowing = channels.follow(channel, onStreams); },
+      streams: () => channels.streams(channel).flatMap((stream) => this.served(stream)),
       stop: () => {
         stopFollowing();
-        for (const letGo of held) letGo();
+        for (const { letGo } of held) letGo();
       },
     };
   }
 
-  /** Keeps a replica of a partition here, whichever it is. @returns what lets it go, once one serves */
-  private async hold(partition: number): Promise<() => void> {
+  /** Of a replica that serves: one that is still restored does not know all that came before it. */
+  private served(stream: KnownStream): ChannelStream[] {
+    const table = this.servingNow(stream.partition)?.table;
+    if (!table?.has(stream.streamNo)) return [];
+    return [{ ...stream, isEnded: table.live.get(stream.streamNo)?.isFinal ?? true }];
+  }
+
+  /** Keeps a replica of a partition here, whichever it is, and resolves once one serves. */
+  private async hold(partition: number): Promise<{ clusterId: string; letGo: () => void }> {
     let isWanted = true;
     let replica = await this.serving(partition);
     replica.pins += 1;
@@ -91,10 +99,11 @@ export class Replicas implements StreamSource {
         if (isWanted) replica.pins += 1;
       }
     })();
-    return () => {
+    const letGo = (): void => {
       isWanted = false;
       replica.pins -= 1;
     };
+    return { clusterId: replica.clusterId, letGo };
   }
 
   private async servingPatiently(partition: number, isWanted: () => boolean): Promise<Replica | null> {

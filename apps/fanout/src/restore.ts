@@ -9,7 +9,7 @@ import type { Time } from './time';
 /** What the lifecycle topic knows of a stream that is not final; all of it is needed to go on. */
 export interface RestoredOpen { version: Version; offset: number; value: LifecycleValue }
 /** Of a final one only the small entry is kept: there may be very many. */
-interface RestoredFinal { version: Version; offset: number; value: null; finished: FinishedStream }
+interface RestoredFinal { version: Version; offset: number; value: null; openedOffset: number; finished: FinishedStream }
 export type RestoredStream = RestoredOpen | RestoredFinal;
 
 export interface RestoredOwner { version: Version; value: OwnerValue }
@@ -84,9 +84,9 @@ export class LifecycleRestore {
       const becomesFinal = isFinal && known.value !== null;
       if (!becomesFinal && !isNewer(value.version, known.version)) return;
     }
-    const { version } = value;
+    const { version, openedOffset } = value;
     const { offset, key } = record;
-    if (isFinal) this.streams.set(key, { version, offset, value: null, finished: this.finishedOf(value, offset) });
+    if (isFinal) this.streams.set(key, { version, offset, value: null, openedOffset, finished: this.finishedOf(value, offset) });
     else this.streams.set(key, { version, offset, value });
   }
 

@@ -7,8 +7,8 @@ import type { Run } from './view-segment';
 /** SSE bytes, plain and as one chunk of a chunked body. */
 export interface SseFrame { plain: Buffer; chunk: Buffer }
 
-export function sseFrame(text: string): SseFrame {
-  const plain = Buffer.from(text);
+export function sseFrame(text: string, rest?: Buffer): SseFrame {
+  const plain = rest === undefined ? Buffer.from(text) : Buffer.concat([Buffer.from(text), rest]);
   return { plain, chunk: Buffer.concat([Buffer.from(`${plain.byteLength.toString(16)}\r\n`), plain, CRLF]) };
 }
 const CRLF = Buffer.from('\r\n');
@@ -18,9 +18,14 @@ export function sseText({ name, cursor, members }: EventText): string {
   return `event: ${name}\n${cursor === '' ? '' : `id: ${cursor}\n`}data: {${members}}\n\n`;
 }
 
-/** On a feed of many streams no id is sent: a browser would resume with the cursor of whichever stream came last. */
+/** On a feed of many streams, which share it; the id is each feed's own [WATCH-12]. */
 export function channelText(streamNo: string, { name, members }: EventText): string {
   return `event: ${name}\ndata: {"streamNo":"${streamNo}"${members === '' ? '' : `,${members}`}}\n\n`;
+}
+
+/** The event with an id of its own: one write, as a second one would cost more than the copy. */
+export function withId(id: string, { plain }: SseFrame): SseFrame {
+  return sseFrame(`id: ${id}\n`, plain);
 }
 
 /** What follows `{"id":"…",` in a WebSocket frame. */

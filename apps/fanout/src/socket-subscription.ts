@@ -2,13 +2,15 @@ import { StreamError } from '@rivulet/protocol';
 import type { Principal } from '@rivulet/service';
 import { generationOf } from './cold-reader';
 import { ChannelFollower } from './channel-follower';
-import type { ChannelOutlet } from './channel-follower';
+import type { ChannelOutlet, ChannelRequest } from './channel-follower';
+import { openChannel } from './channel-start';
+import type { ChannelReset } from './channel-start';
 import type { Delivery } from './delivery';
 import { streamText } from './event-text';
 import { placeOf } from './reader';
 import type { Place, Reader, Told } from './reader';
 import { socketText } from './shared-frames';
-import type { ChannelHandle, StreamEntry } from './stream-source';
+import type { StreamEntry } from './stream-source';
 import type { Outlet, Subscription } from './subscription';
 import type { WaitingLine } from './waiting-line';
 
@@ -29,7 +31,7 @@ export interface SocketSubscription {
   ack(cursor: string): void;
 }
 
-export interface SubscribeFrame { id: string; from?: string; window?: number; intervalMs?: number }
+export interface SubscribeFrame { id: string; from?: string; ended?: number; window?: number; intervalMs?: number }
 
 /** Flow control by the peer: so many fragments beyond the last one it acknowledged, per stream; none without a window. */
 class Credit {
@@ -57,12 +59,12 @@ class Credit {
 }
 
 /** Writes the events of one stream to a socket under the id of a subscription. */
-function deliverTo(socket: SocketLine, prefix: string, subscription: Subscription, credit: Credit, told: Told[]): void {
+function deliverTo(socket: SocketLine, prefix: (one: Told) => string, subscription: Subscription, credit: Credit, told: Told[]): void {
   const { frames, metrics } = socket.delivery.options;
   let bytes = 0;
   for (const one of told) {
     if (one.kind === 'rewind') credit.restart();
-    const text = prefix + frames.frame('socket', subscription.entry, one);
+    const text = prefix(one) + frames.frame('socket', subscription.entry, one);
     socket.write(text);
     bytes += text.length;
   }
@@ -125,7 +127,7 @@ export class SocketStream implements SocketSubscription, Outlet {
   }
 
   deliver(subscription: Subscription, told: Told[]): void {
-    deliverTo(this.socket, this.prefix, subscription, this.credit, told);
+    deliverTo(this.socket, () => this.prefix, subscription, this.credit, told);
   }
 
   blocked(subscription: Subscription): void {
@@ -143,26 +145,31 @@ export class SocketStream implements SocketSubscription, Outlet {
   }
 }
 
-/** A channel on a socket: the window counts per stream, an ack names the stream: `streamNo:cursor`. */
+/**
+ * A channel on a socket: the window counts per stream, an ack names the stream: `streamNo:cursor`. Each event has the channel's cursor
+ * too [WATCH-12].
+ */
 export class SocketChannel implements SocketSubscription, ChannelOutlet {
   private readonly follower: ChannelFollower;
   private readonly credits = new Map<Subscription, Credit>();
   private readonly prefix: string;
 
   private constructor(
-    private readonly socket: SocketLine, private readonly frame: SubscribeFrame, handle: ChannelHandle, principals: readonly Principal[],
+    private readonly socket: SocketLine, private readonly frame: SubscribeFrame, request: ChannelRequest,
+    private readonly reset: ChannelReset | null,
   ) {
-    const { intervalMs = 0 } = frame;
-    this.follower = new ChannelFollower(socket.delivery, { handle, principals, intervalMs }, this);
+    this.follower = new ChannelFollower(socket.delivery, request, this);
     this.prefix = prefixOf(frame.id);
   }
 
-  /** @throws StreamError FORBIDDEN; NOT_READY, LOG_UNAVAILABLE while its partitions cannot be folded here */
+  /** @throws StreamError FORBIDDEN; as openChannel */
   static async open(
     socket: SocketLine, frame: SubscribeFrame & { channel: string }, principals: readonly Principal[],
   ): Promise<SocketChannel> {
-    socket.delivery.authorize(principals, { scope: 'read', channel: frame.channel });
-    return new SocketChannel(socket, frame, await socket.delivery.options.source.channel(frame.channel), principals);
+    const { channel, from = null, ended: endedMax = null, intervalMs = 0 } = frame;
+    socket.delivery.authorize(principals, { scope: 'read', channel });
+    const { handle, place, reset } = await openChannel(socket.delivery, { channel, from, endedMax, principals });
+    return new SocketChannel(socket, frame, { handle, place, principals, intervalMs }, reset);
   }
 
   get isWritable(): boolean {
@@ -170,6 +177,7 @@ export class SocketChannel implements SocketSubscription, ChannelOutlet {
   }
 
   start(): void {
+    if (this.reset !== null) this.socket.write(`${this.head(this.follower.cursor)}"type":"reset",${JSON.stringify(this.reset).slice(1)}`);
     this.follower.start();
   }
 
@@ -191,15 +199,18 @@ export class SocketChannel implements SocketSubscription, ChannelOutlet {
   }
 
   opened(subscription: Subscription): void {
-    const { entry } = subscription;
-    const credit = new Credit(this.frame.window, 0);
+    const credit = new Credit(this.frame.window, subscription.reader.at);
     this.credits.set(subscription, credit);
     subscription.allow(credit.last);
-    this.socket.write(this.prefix + socketText(entry.streamNo, streamText(entry.state)));
+  }
+
+  introduce({ entry }: Subscription): void {
+    this.socket.write(this.head(this.follower.cursor) + socketText(entry.streamNo, streamText(entry.state)));
   }
 
   deliver(subscription: Subscription, told: Told[]): void {
-    deliverTo(this.socket, this.prefix, subscription, this.credits.get(subscription)!, told);
+    const head = (one: Told): string => this.head(this.follower.told(subscription, one));
+    deliverTo(this.socket, head, subscription, this.credits.get(subscription)!, told);
   }
 
   blocked(subscription: Subscription): void {
@@ -214,6 +225,10 @@ export class SocketChannel implements SocketSubscription, ChannelOutlet {
   failed(subscription: Subscription, error: StreamError): void {
     this.finished(subscription);
     this.unreadable(subscription.entry.streamNo, error);
+  }
+
+  private head(cursor: string): string {
+    return `${this.prefix}"channelCursor":"${cursor}",`;
   }
 
   /** Ownership or the log gone is trouble of the whole channel, told once, and the peer subscribes again; all else is the stream's own. */

@@ -250,7 +250,7 @@ test('a drain tells every session to come back, with a jittered time, and closes
   expect(server.delivery.sessionCount).toBe(0);
 });
 
-test('a channel feed tells streams apart by streamNo, present and future, each from its beginning, without ids', async () => {
+test('[WATCH-12] a channel feed tells streams apart by streamNo, present and future, each from its beginning, and its ids are its own', async () => {
   const server = await startServer();
   const first = await server.open({ channel: 'team' });
   await server.put(first.no, appendRecord(1, ['a']), END);
@@ -264,7 +264,9 @@ test('a channel feed tells streams apart by streamNo, present and future, each f
   expect(reader.events.map(({ event, data }) => [event, data['streamNo']])).toEqual(
     [first.no, second.no].flatMap((no) => [['stream', no], ['fragment', no], ['final', no]]),
   );
-  expect(reader.events.every(({ id }) => id === undefined)).toBe(true);
+  const ids = reader.events.map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(ids.some((id) => id === undefined || /^\d+\.\d+$/.test(id))).toBe(false);
   expect(reader.named('fragment')[0]!.data).toEqual({ streamNo: first.no, from: 1, to: 1, cursor: '1.1', text: 'a' });
   expect((await get(`http://${server.address}/v1/watch/channels/other/events`, token, SSE)).statusCode).toBe(403);
 });

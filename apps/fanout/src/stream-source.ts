@@ -25,14 +25,23 @@ export interface StreamEntry {
   sessions: number;
 }
 
+/** A stream, and where in the log it was opened: at every instance the same. */
+export interface KnownStream { streamNo: string; partition: number; openedOffset: number }
+export interface ChannelStream extends KnownStream {
+  /** Known to be final. */
+  isEnded: boolean;
+}
+
 /** A channel, held so that this instance knows its streams until `stop`. */
 export interface ChannelHandle {
-  /**
-   * To be called once.
-   * @param onStream called for each new one; it may repeat known ones
-   * @returns streamNos known now (open and final ones that are kept), oldest first
-   */
-  follow(onStream: (streamNo: string) => void): string[];
+  /** Where its streams live: one partition per class. */
+  readonly partitions: readonly number[];
+  /** Of the log: in another one, the same offsets are other streams. */
+  readonly clusterId: string;
+  /** To be called once. @param onStreams told of new ones, of each partition in the order of the log; it may repeat known ones */
+  follow(onStreams: (streams: readonly KnownStream[]) => void): void;
+  /** @returns those known now (open ones, and final ones that are kept), of each partition in the order of the log, without a hole */
+  streams(): ChannelStream[];
   stop(): void;
 }
 

@@ -1,6 +1,7 @@
 import type { ChannelIndex } from './channel-index';
 import { FinishedStream } from './finished-stream';
 import type { OpenStream } from './open-stream';
+import type { KnownStream } from './stream-source';
 
 /** The streams of one partition. */
 export class StreamTable {
@@ -14,19 +15,24 @@ export class StreamTable {
 
   constructor(private readonly channels: ChannelIndex) {}
 
+  has(streamNo: string): boolean {
+    return this.live.has(streamNo) || this.finished.has(streamNo);
+  }
+
   add(stream: OpenStream): void {
     this.live.set(stream.streamNo, stream);
     if (!stream.isFinal) this.openCount += 1;
-    this.channels.add(stream.state.open.channel, stream.streamNo);
+    const { streamNo, partition, state } = stream;
+    this.channels.add(state.open.channel, { streamNo, partition, openedOffset: state.openedOffset });
   }
 
   becameFinal(): void {
     this.openCount -= 1;
   }
 
-  addFinished(streamNo: string, finished: FinishedStream): void {
-    this.setFinished(streamNo, finished);
-    this.channels.add(finished.channel, streamNo);
+  addFinished(known: KnownStream, finished: FinishedStream): void {
+    this.setFinished(known.streamNo, finished);
+    this.channels.add(finished.channel, known);
   }
 
   /** Something newer is known of a finished stream. */

@@ -56,7 +56,7 @@ export async function restoreStreams(
   const owner = restore.owner?.value ?? null;
   const open: LifecycleValue[] = [];
   for (const [streamNo, restored] of restore.streams) {
-    if (restored.value === null) table.addFinished(streamNo, restored.finished);
+    if (restored.value === null) table.addFinished({ streamNo, partition, openedOffset: restored.openedOffset }, restored.finished);
     else open.push(restored.value);
   }
   const report = await checkTakeover({ log, topic: topics.fragments, partition }, clusterId, owner, open);

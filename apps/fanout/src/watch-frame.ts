@@ -1,15 +1,19 @@
 import { z } from 'zod';
 import { StreamError } from '@rivulet/protocol';
 import type { WatchRequest } from '@rivulet/protocol';
+import { CHANNEL_CURSOR_LENGTH_MAX } from './channel-cursor';
+import { ENDED_MAX, INTERVAL_MS_MAX } from './watch-request';
 
 const id = z.string().min(1).max(64);
-const intervalMs = z.number().int().min(0).max(60_000);
+const intervalMs = z.number().int().min(0).max(INTERVAL_MS_MAX);
+const ended = z.number().int().min(0).max(ENDED_MAX);
 
 const shape = z.discriminatedUnion('type', [
   z.object({ type: z.literal('auth'), token: z.string().min(1).max(8192) }).strict(),
   z.object({
     type: z.literal('subscribe'), id, streamNo: z.string().max(64).optional(), channel: z.string().min(1).max(512).optional(),
-    from: z.string().max(64).optional(), window: z.number().int().min(1).max(1_000_000).optional(), intervalMs: intervalMs.optional(),
+    from: z.string().max(CHANNEL_CURSOR_LENGTH_MAX).optional(), ended: ended.optional(),
+    window: z.number().int().min(1).max(1_000_000).optional(), intervalMs: intervalMs.optional(),
   }).strict(),
   z.object({ type: z.literal('unsubscribe'), id }).strict(),
   z.object({ type: z.literal('ack'), id, cursor: z.string().max(128) }).strict(),
@@ -34,8 +38,8 @@ export function parseWatchFrame(text: string): WatchRequest {
   if ((frame.streamNo === undefined) === (frame.channel === undefined)) {
     throw new StreamError('FRAME_INVALID', { detail: 'subscribe takes a streamNo or a channel, exactly one of them.' });
   }
-  if (frame.channel !== undefined && frame.from !== undefined) {
-    throw new StreamError('FRAME_INVALID', { detail: 'A channel is watched from the beginning of each of its streams; `from` is for one stream.' });
+  if (frame.streamNo !== undefined && frame.ended !== undefined) {
+    throw new StreamError('FRAME_INVALID', { detail: '`ended` is how many ended streams of a channel are wanted.' });
   }
   return frame;
 }

@@ -1,10 +1,13 @@
 import { StreamError } from '@rivulet/protocol';
 
-const INTERVAL_MS_MAX = 60_000;
+export const INTERVAL_MS_MAX = 60_000;
+export const ENDED_MAX = 1_000_000;
 
 export interface WatchQuery {
   /** null: from the beginning. */
   cursor: string | null;
+  /** Of a channel: how many of the streams that have ended, the newest; null: all. */
+  endedMax: number | null;
   intervalMs: number;
   isLive: boolean;
 }
@@ -20,7 +23,12 @@ export function parseWatchQuery(query: unknown, headers: Texts): WatchQuery {
   const given = (query ?? {}) as Texts;
   const lastEventId = textOf(headers, 'last-event-id');
   const cursor = lastEventId ?? textOf(given, 'from');
-  return { cursor: cursor ?? null, intervalMs: intervalOf(textOf(given, 'intervalMs')), isLive: isSet(given, 'live') };
+  return {
+    cursor: cursor ?? null,
+    endedMax: wholeOf(given, 'ended', ENDED_MAX) ?? null,
+    intervalMs: wholeOf(given, 'intervalMs', INTERVAL_MS_MAX) ?? 0,
+    isLive: isSet(given, 'live'),
+  };
 }
 
 /** @returns undefined when absent or empty, which is how EventSource sends what it does not have */
@@ -30,13 +38,13 @@ function textOf(texts: Texts, name: string): string | undefined {
   return typeof text === 'string' && text !== '' ? text : undefined;
 }
 
-function intervalOf(text: string | undefined): number {
-  if (text === undefined) return 0;
-  const intervalMs = Number(text);
-  if (!/^\d+$/.test(text) || intervalMs > INTERVAL_MS_MAX) {
-    throw new StreamError('OPTIONS_INVALID', { detail: `intervalMs is a whole number from 0 to ${INTERVAL_MS_MAX}.` });
+function wholeOf(texts: Texts, name: string, max: number): number | undefined {
+  const text = textOf(texts, name);
+  if (text === undefined) return undefined;
+  if (!/^\d+$/.test(text) || Number(text) > max) {
+    throw new StreamError('OPTIONS_INVALID', { detail: `${name} is a whole number from 0 to ${max}.` });
   }
-  return intervalMs;
+  return Number(text);
 }
 
 /** `?live`, `?live=`, `?live=true`, `?live=1`; not `?live=false` or `?live=0`. */

@@ -3,6 +3,7 @@ import { StreamError } from '@rivulet/protocol';
 import type { StreamSummary } from '@rivulet/protocol';
 import type { Principal } from '@rivulet/service';
 import { ChannelFeed } from './channel-feed';
+import { openChannel } from './channel-start';
 import { serveContent } from './content';
 import type { Delivery } from './delivery';
 import { EventStream } from './event-stream';
@@ -55,13 +56,14 @@ export class Watch {
   channel(channel: string, watching: Watching): Promise<void> {
     return this.orUnavailable(watching, async () => {
       const principal = await watching.authenticate();
-      const { intervalMs } = watching.query();
+      const { cursor, endedMax, intervalMs } = watching.query();
       const { request, response } = watching;
-      this.delivery.authorize([principal], { scope: 'read', channel });
-      const handle = await this.delivery.options.source.channel(channel);
+      const principals = [principal];
+      this.delivery.authorize(principals, { scope: 'read', channel });
+      const { place, reset, handle } = await openChannel(this.delivery, { channel, from: cursor, endedMax, principals });
       if (request.method === 'HEAD') response.writeHead(200, EventStream.HEADERS).end();
       else if (!response.destroyed && !request.socket.destroyed) {
-        return void new ChannelFeed(this.delivery, response, { handle, principals: [principal], intervalMs });
+        return void new ChannelFeed(this.delivery, response, { handle, place, principals, intervalMs }, reset);
       }
       handle.stop();
     });

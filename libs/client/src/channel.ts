@@ -18,8 +18,8 @@ export interface ChannelProblem extends Omit<Problem, 'type'> {
 export type ChannelEvent = ReaderEvent | ChannelProblem;
 
 /**
- * The events of all streams of a channel on one connection. The feed starts every stream at its beginning, so after a reconnect what was
- * delivered comes again: it is left out here, by sequence, and an event that straddles the line is trimmed.
+ * The events of all streams of a channel on one connection, which a reconnect continues [WATCH-12]. Where the service cannot, every stream
+ * starts at its beginning again: what was delivered is left out here, by sequence, and an event that straddles the line is trimmed.
  */
 export async function* watchChannel(
   endpoint: Endpoint & { token: string }, channel: string, options: ChannelOptions,
@@ -29,16 +29,22 @@ export async function* watchChannel(
   const source = { path, token: readToken ?? endpoint.token, signal, silenceMsMax };
   const streams = new Map<string, Progress>();
   const backoff = new Backoff();
+  let cursor: string | undefined;
   for (;;) {
     let waitMs = 0;
     let firstEventAt: number | null = null;
-    for (const progress of streams.values()) progress.restart();
+    if (cursor === undefined) for (const progress of streams.values()) progress.restart();
     try {
-      for await (const { type, id, body } of sseEvents(endpoint, source, () => undefined)) {
-        const event = { ...body, type, ...(id === '' ? {} : { cursor: id }) } as ChannelEvent;
+      for await (const { type, id, body } of sseEvents(endpoint, { ...source, cursor }, () => undefined)) {
         firstEventAt ??= performance.now();
+        if (type === 'reset') {
+          cursor = undefined;
+          break;
+        }
+        const event = { ...body, type } as ChannelEvent;
         if (event.type === 'problem') yield event;
         else yield* progressOf(streams, event.streamNo).take(event);
+        cursor = id;
       }
     } catch (error) {
       if (signal?.aborted || !isTransient(error)) throw error;

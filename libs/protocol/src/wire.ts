@@ -119,19 +119,23 @@ export interface LostEvent { type: 'lost'; streamNo: string }
 export interface ResumedEvent { type: 'resumed'; streamNo: string }
 export interface FinalEvent extends Omit<FinalFacts, 'offset'> { type: 'final'; streamNo: string; cursor: string }
 export interface ProblemEvent extends Problem { type: string; streamNo?: string }
+/** On a channel only [WATCH-12]: it goes on from here, and not where the reader was. */
+export interface ResetEvent { type: 'reset'; reason: 'now' | 'wide' | 'gone'; streams: { streamNo: string; cursor: string }[] }
 export type ReaderEvent = StreamEvent | FragmentEvent | RewindEvent | LostEvent | ResumedEvent | FinalEvent;
 
 // ---- WS /v1/watch/ws, JSON frames. `id` is chosen by the client per subscription and comes back on every event of it ----
 export type WatchRequest =
   | { type: 'auth'; token: string }
   /** window: fragments sent beyond the last ack before the server waits; none: TCP alone is the flow control. */
-  | { type: 'subscribe'; id: string; streamNo?: string; channel?: string; from?: string; window?: number; intervalMs?: number }
+  /** ended: of a channel so many ended streams, the newest; none: all. */
+  | { type: 'subscribe'; id: string; streamNo?: string; channel?: string; from?: string; ended?: number; window?: number; intervalMs?: number }
   | { type: 'unsubscribe'; id: string }
   | { type: 'ack'; id: string; cursor: string }
   | { type: 'cancel'; streamNo: string; reason?: string };
 export type WatchReply =
   | { type: 'ready' }
-  | ({ id: string } & ReaderEvent)
+  /** channelCursor: on a channel [WATCH-12]. */
+  | ({ id: string; channelCursor?: string } & (ReaderEvent | ResetEvent))
   | { type: 'cancelled'; streamNo: string; verdict: VerdictReply }
   | { type: 'problem'; id?: string; problem: Problem };
 
