@@ -193,3 +193,21 @@ test('[WATCH-12] a channel on a socket continues at its channelCursor, which an 
   expect((await feed.until('fragment')).at(-1)).toMatchObject({ data: { streamNo: stream.streamNo, text: 'b' } });
   feed.close();
 });
+
+test('[WATCH-3] `latest` on a socket: who has no credit for a while gets the newest value of each lane then', async () => {
+  const stream = await raw.open({ contentType: 'application/json', merge: 'latest' });
+  const watch = await WatchSocket.connect();
+  watch.send({ type: 'subscribe', id: 't', streamNo: stream.streamNo, window: 1 });
+  const count = 60;
+  const append = (seq: number) => raw.append(stream, { seq, data: { at: seq }, lane: seq % 2 === 0 ? 'even' : 'odd' });
+  await append(1);
+  expect((await watch.until(isType('fragment', 't'))).at(-1)).toMatchObject({ items: [{ at: 1 }], lane: 'odd' });
+  for (let seq = 2; seq <= count; seq += 1) await append(seq);
+  await raw.verdict(stream, 'end', { lastSeq: count });
+  watch.send({ type: 'ack', id: 't', cursor: '1.1' });
+  const seen = await watch.until(isType('final', 't'));
+  expect(seen.filter(isType('fragment', 't'))).toMatchObject([
+    { from: 2, to: count - 1, lane: 'odd', items: [{ at: count - 1 }] }, { from: count, to: count, lane: 'even', items: [{ at: count }] },
+  ]);
+  watch.socket.close();
+});

@@ -260,3 +260,51 @@ test('[WATCH-12] a channel feed that drops after any event continues with Last-E
   expect(await now.next()).toMatchObject({ event: 'reset', data: { reason: 'now', streams: [] } });
   now.close();
 });
+
+test('[WATCH-3] lanes: each in order, none mixed into another, the same live and late', async () => {
+  const stream = await raw.open();
+  const live = await Sse.connect(raw, events(stream.streamNo));
+  const expected: Record<string, string> = { text: '', thought: '' };
+  for (let seq = 1; seq <= 40; seq += 1) {
+    const lane = seq % 3 === 0 ? 'thought' : 'text';
+    expected[lane] += `${seq} `;
+    await raw.append(stream, { seq, data: `${seq} `, lane });
+  }
+  await raw.verdict(stream, 'end', { lastSeq: 40 });
+  for (const reader of [live, await Sse.connect(raw, events(stream.streamNo))]) {
+    const seen = (await reader.until('final')).filter(({ event }) => event === 'fragment');
+    const told: Record<string, string> = { text: '', thought: '' };
+    let last = 0;
+    for (const { data } of seen) {
+      expect(data.from).toBe(last + 1);
+      last = data.to;
+      told[data.lane] += data.text;
+    }
+    expect(told).toEqual(expected);
+  }
+});
+
+test('[WATCH-3] `latest`: a reader behind the head gets the newest value of each lane, in far fewer events, never an older one after it', async () => {
+  const stream = await raw.open({ contentType: 'application/json', merge: 'latest' });
+  const paced = await Sse.connect(raw, `${events(stream.streamNo)}?intervalMs=150`);
+  const count = 120;
+  for (let seq = 1; seq <= count; seq += 2) {
+    await raw.append(stream, { fragments: [{ seq, data: seq, lane: 'bid' }, { seq: seq + 1, data: seq + 1, lane: 'ask' }] });
+  }
+  await raw.verdict(stream, 'end', { lastSeq: count });
+  const late = await Sse.connect(raw, events(stream.streamNo));
+  for (const [reader, most] of [[paced, count / 2], [late, 2]] as const) {
+    const seen = await reader.until('final');
+    const values = seen.filter(({ event }) => event === 'fragment').map(({ data }) => data);
+    expect(values.length).toBeLessThanOrEqual(most);
+    let last = 0;
+    for (const { from, to, items } of values) {
+      // The newest of what it covers: sequence and value are the same number here.
+      expect([from, items]).toEqual([last + 1, [to]]);
+      last = to;
+    }
+    expect(values.filter(({ lane }) => lane === 'bid').at(-1).items).toEqual([count - 1]);
+    expect(values.filter(({ lane }) => lane === 'ask').at(-1).items).toEqual([count]);
+    expect(seen.at(-1)?.data).toMatchObject({ status: 'ended', sequence: count });
+  }
+});

@@ -26,7 +26,7 @@ async function drops(executablePath: string): Promise<void> {
       const seen: unknown[] = [];
       const source = new EventSource('/v1/watch/channels/drops/events');
       for (const type of ['stream', 'fragment', 'final', 'reset', 'problem']) {
-        source.addEventListener(type, (event) => seen.push({ type, ...JSON.parse((event as MessageEvent<string>).data) }));
+        source.addEventListener(type, (event) => seen.push({ type, ...JSON.parse((event as unknown as { data: string }).data) }));
       }
       Object.assign(globalThis, { seen });
     });

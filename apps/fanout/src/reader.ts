@@ -103,7 +103,7 @@ export class Reader {
 
   /**
    * @param bytesMax of payload; one larger fragment is still told, alone
-   * @param last no fragment above this sequence of the present content (credit)
+   * @param last no fragment above this sequence of the present content (credit); of `newest`: none at all from there on
    * @returns what is next, in order; empty at the head, without credit, or when `isCold`
    */
   pull(bytesMax: number, last: number): Told[] {
@@ -122,7 +122,10 @@ export class Reader {
       if (state.final === null) told.push({ kind: 'resumed' });
     }
     const head = state.next - 1;
-    if (this.sequence < Math.min(head, last)) this.pullRuns(bytesMax, Math.min(head, last), told);
+    // [WATCH-3] Credit is for what is sent: of `newest` one per lane, however many it supersedes. Else a reader that is slow would be shown
+    // old values for ever.
+    const limit = this.options.shape === 'newest' ? head : Math.min(head, last);
+    if (this.sequence < Math.min(head, last)) this.pullRuns(bytesMax, limit, told);
     if (this.sequence !== head) return told;
     this.cold = null;
     if (state.final !== null) {

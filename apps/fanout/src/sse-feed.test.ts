@@ -135,6 +135,30 @@ test('[WATCH-4] a watcher that never reads costs its cursor and a frame, delays 
   expect(await server.metric('cold_reads_total')).toBeGreaterThan(0);
 });
 
+test('[WATCH-3] [WATCH-4] a watcher at a tenth of the speed gets the same bytes in far fewer frames, and others do not notice', async () => {
+  const server = await startServer({ viewBytesMax: 1 << 20, frameBytesMax: 512 * 1024 });
+  const { no, token, url } = await server.open();
+  const [slow, lively] = [await events(url, token), await events(url, token)];
+  slow.response.pause();
+  const fragment = 'x'.repeat(30_000);
+  const count = 800; // 24 MB, far beyond what kernels buffer
+  for (let seq = 1; seq <= count; seq += 1) {
+    await server.put(no, appendRecord(seq, [fragment]));
+    await lively.until((one) => one.named('fragment').at(-1)?.data['to'] === seq);
+    // What its buffer holds, 64 KB of 600.
+    if (seq % 20 === 0) slow.response.read();
+    expect(server.views.bytes).toBeLessThan(2 << 20);
+  }
+  // What waits for the slow one waits in no memory of the server.
+  expect(await server.metric('delivered_bytes_total')).toBeLessThan(count * 30_000 * 1.7);
+  await server.put(no, END);
+  slow.response.resume();
+  const frames = (await slow.ended()).named('fragment');
+  expect(frames.map(({ data }) => data['text']).join('')).toBe(fragment.repeat(count));
+  expect(frames.length).toBeLessThan(count / 2);
+  expect(lively.named('fragment')).toHaveLength(count);
+}, 60_000);
+
 test('[WATCH-5] below what is kept: 410 with the oldest cursor at the start, `problem` midway, never a jump', async () => {
   const server = await startServer({ viewBytesMax: 4096 });
   const { no, token, url } = await server.open();

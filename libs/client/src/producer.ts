@@ -20,6 +20,10 @@ export interface ProducerOptions {
   /** A call that has not succeeded after this long, resends included, fails the producer, ms. Default 5 minutes. */
   giveUpMs?: number;
 }
+export interface WriteOptions {
+  /** Keeps kinds of content apart within the stream: text, reasoning, tool calls. Readers get it with each fragment. Default: none. */
+  lane?: string;
+}
 /** What a producer starts from: the answer of an open, or of a retry. */
 export interface ProducerStart {
   streamNo: string;
@@ -51,7 +55,9 @@ export class Producer {
   /** For readers of this stream; undefined when the producer came from a retry. */
   readonly readToken: string | undefined;
   private readonly window: AppendWindow;
-  private readonly pacer: Pacer | null;
+  private readonly intervalMs: number;
+  /** One per lane: what arrives within a tick is merged, and never across lanes [WATCH-3]. */
+  private readonly pacers = new Map<string, Pacer>();
   private readonly ending = new AbortController();
   private readonly run = uuidV7();
   private readonly giveUpMs: number;
@@ -61,8 +67,8 @@ export class Producer {
   /** SHA-256 of the whole content; null when an earlier attempt wrote part of it. */
   private readonly digest: RunningDigest | null;
   private checksum: number;
-  /** First half of a surrogate pair, waiting for the second. */
-  private half = '';
+  /** By lane: first half of a surrogate pair, waiting for the second. */
+  private readonly halves = new Map<string, string>();
   /** Room for the last tick's fragment: a paced writer waits like any other. */
   private paced: Promise<void> = Promise.resolve();
   private isBeating = false;
@@ -95,7 +101,7 @@ export class Producer {
       post: (body) => this.call('fragments', body, { [HEADERS.writerRun]: this.run }),
       onFailure: (error) => this.close(error),
     });
-    this.pacer = options.intervalMs ? new Pacer(options.intervalMs, (part) => this.appendPaced(part)) : null;
+    this.intervalMs = options.intervalMs ?? 0;
     this.heartbeat = setInterval(() => void this.beat(grant.leaseMs), Math.ceil(grant.leaseMs / 6));
     (this.heartbeat as { unref?: () => void }).unref?.();
   }
@@ -114,28 +120,28 @@ export class Producer {
    * Appends one fragment: a string on a text stream, bytes on a binary one, any JSON value on a json one.
    * @returns when there is room for more; not yet durable, for that see flush().
    */
-  async write(content: unknown): Promise<void> {
+  async write(content: unknown, { lane = '' }: WriteOptions = {}): Promise<void> {
     if (this.signal.aborted) throw this.signal.reason;
-    if (this.isJson) return this.appendJson(content);
+    if (this.isJson) return this.appendJson(content, lane);
     if (typeof content !== 'string' && !(content instanceof Uint8Array)) {
       throw new StreamError('BODY_INVALID', { detail: 'A text stream takes strings, a binary one bytes; open the stream with application/json for values.' });
     }
-    const part = typeof content === 'string' ? this.joinHalf(content) : content;
-    if (!this.pacer) return this.append(part);
-    this.pacer.push(part);
+    const part = typeof content === 'string' ? this.joinHalf(content, lane) : content;
+    if (this.intervalMs === 0) return this.append(part, lane);
+    this.pacerOf(lane).push(part);
     await this.paced;
   }
 
   /** @returns when everything written so far is durable. */
   async flush(): Promise<void> {
-    this.pacer?.flush();
+    for (const pacer of this.pacers.values()) pacer.flush();
     await this.paced;
     await this.window.flush();
   }
 
   /** Ends the stream: waits for what is written, then for the log's verdict. Repeating it is harmless [APPEND-4]. */
   async end(metadata?: Record<string, unknown>): Promise<VerdictReply> {
-    if (this.half !== '') throw new StreamError('UTF8_INVALID', { detail: 'The last write ended with half a surrogate pair.' });
+    if (this.halves.size > 0) throw new StreamError('UTF8_INVALID', { detail: 'The last write of a lane ended with half a surrogate pair.' });
     await this.flush();
     const digest = (await this.digest?.hex()) ?? undefined;
     const body: EndBody = { lastSeq: this.window.lastSequence, checksum: this.checksum, digest, metadata };
@@ -147,24 +153,31 @@ export class Producer {
     return this.conclude('abort', JSON.stringify({ code, message }));
   }
 
-  private appendJson(value: unknown): Promise<void> {
+  private appendJson(value: unknown, lane: string): Promise<void> {
     const json = JSON.stringify(value) as string | undefined;
     if (json === undefined) throw new StreamError('BODY_INVALID', { detail: 'This value has no JSON form.' });
-    return this.push({ data: value }, encoder.encode(json));
+    return this.push({ data: value, ...laneOf(lane) }, encoder.encode(json));
   }
 
-  private async append(content: string | Uint8Array): Promise<void> {
+  private async append(content: string | Uint8Array, lane: string): Promise<void> {
     if (typeof content === 'string' && !isWellFormed(content)) {
       throw new StreamError('UTF8_INVALID', { detail: 'The text has half a surrogate pair.' });
     }
-    const rooms = cut(content, this.fragmentBytesMax).map((part) =>
-      this.push(typeof part.content === 'string' ? { data: part.content } : { base64: platform.toBase64(part.content) }, part.bytes),
-    );
+    const rooms = cut(content, this.fragmentBytesMax).map((part) => {
+      const payload = typeof part.content === 'string' ? { data: part.content } : { base64: platform.toBase64(part.content) };
+      return this.push({ ...payload, ...laneOf(lane) }, part.bytes);
+    });
     await Promise.all(rooms);
   }
 
-  private appendPaced(content: string | Uint8Array): void {
-    this.paced = this.append(content);
+  private pacerOf(lane: string): Pacer {
+    let pacer = this.pacers.get(lane);
+    if (pacer === undefined) this.pacers.set(lane, (pacer = new Pacer(this.intervalMs, (part) => this.appendPaced(part, lane))));
+    return pacer;
+  }
+
+  private appendPaced(content: string | Uint8Array, lane: string): void {
+    this.paced = this.append(content, lane);
     // Nobody waits for a tick: what it cannot write must end the producer, or end() would seal a stream with a hole as whole.
     this.paced.catch((error: unknown) => this.window.fail(error));
   }
@@ -177,9 +190,10 @@ export class Producer {
     return this.window.push(fragment, payload.length);
   }
 
-  private joinHalf(text: string): string {
-    const { whole, half } = splitTrailingHalf(this.half + text);
-    this.half = half;
+  private joinHalf(text: string, lane: string): string {
+    const { whole, half } = splitTrailingHalf((this.halves.get(lane) ?? '') + text);
+    if (half === '') this.halves.delete(lane);
+    else this.halves.set(lane, half);
     return whole;
   }
 
@@ -225,12 +239,13 @@ export class Producer {
 
   private close(error: unknown): void {
     clearInterval(this.heartbeat);
-    this.pacer?.flush();
+    for (const pacer of this.pacers.values()) pacer.flush();
     this.ending.abort(error);
   }
 }
 
 const encoder = new TextEncoder();
+const laneOf = (lane: string): { lane?: string } => (lane === '' ? {} : { lane });
 
 interface Grant { lease?: number; lim?: { fragmentBytesMax?: number }; m?: string }
 

@@ -250,3 +250,29 @@ test('a signal ends watching', async () => {
   await expect(watching).rejects.toThrow('left');
   await producer.abort('TEST');
 });
+
+test('[APPEND-10] [WATCH-3] lanes of one stream stay apart, each in order, also when they are paced', async () => {
+  for (const intervalMs of [0, 20]) {
+    const producer = await client.open({}, { intervalMs });
+    const live = collect(client.watch(producer.streamNo));
+    const lanes = ['', 'reasoning', 'tool'];
+    const expected = lanes.map((lane) => words.slice(0, 90).map((word) => `${lane}${word}`).join(''));
+    for (const word of words.slice(0, 90)) {
+      for (const lane of lanes) {
+        // Cut within a character: the half waits in its own lane.
+        const text = `${lane}${word}`;
+        const half = text.indexOf('🌊') + 1;
+        await producer.write(text.slice(0, half), { lane });
+        await producer.write(text.slice(half), { lane });
+      }
+    }
+    const { sequence } = await producer.end();
+    if (intervalMs > 0) expect(sequence).toBeLessThan(200);
+    for (const events of [await live, await collect(client.watch(producer.streamNo))]) {
+      const fragments = events.filter((event) => event.type === 'fragment');
+      const textOf = (lane: string): string => fragments.filter((one) => (one.lane ?? '') === lane).map(({ text }) => text).join('');
+      expect(lanes.map(textOf)).toEqual(expected);
+      expect(events.at(-1)).toMatchObject({ type: 'final', status: 'ended' });
+    }
+  }
+});
