@@ -308,3 +308,24 @@ test('[WATCH-3] `latest`: a reader behind the head gets the newest value of each
     expect(seen.at(-1)?.data).toMatchObject({ status: 'ended', sequence: count });
   }
 });
+
+test('progress: readers of long content know its size while it comes, from metadata.sizeBytes or from the Content-Length of a pipe', async () => {
+  const sizeBytes = 20;
+  const stream = await raw.open({ contentType: 'application/octet-stream', metadata: { sizeBytes, name: 'a.bin' } });
+  const reader = await Sse.connect(raw, events(stream.streamNo));
+  await raw.append(stream, { seq: 1, base64: Buffer.alloc(5).toString('base64') });
+  const [introduced, first] = await reader.until('fragment');
+  expect(Buffer.from(first?.data.base64, 'base64').length / introduced?.data.metadata.sizeBytes).toBe(0.25);
+  reader.close();
+  expect(await raw.state(stream.streamNo)).toMatchObject({ bytes: 5, metadata: { sizeBytes } });
+  const live = await raw.response('GET', `/v1/watch/${stream.streamNo}/content?live`);
+  expect([live.headers.get('stream-size-bytes'), live.headers.get('content-length')]).toEqual(['20', null]);
+  await raw.append(stream, { seq: 2, base64: Buffer.alloc(15).toString('base64') });
+  await raw.verdict(stream, 'end', { lastSeq: 2 });
+  expect((await live.arrayBuffer()).byteLength).toBe(sizeBytes);
+  const ended = await raw.call('GET', `/v1/watch/${stream.streamNo}/content`);
+  expect([ended.headers.get('stream-size-bytes'), ended.headers.get('content-length')]).toEqual([null, '20']);
+  const piped = await raw.call('PUT', '/v1/pipe', { body: 'seven 7', headers: { 'content-type': 'text/plain' } });
+  const [{ streamNo }] = piped.text.split('\n').map((line) => JSON.parse(line || 'null') as { streamNo: string }) as [{ streamNo: string }];
+  expect(await raw.state(streamNo)).toMatchObject({ bytes: 7, metadata: { sizeBytes: 7 } });
+});

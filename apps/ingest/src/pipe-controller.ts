@@ -31,7 +31,7 @@ export class PipeController {
     const { admission, allocator, settings, metrics } = this.parts;
     try {
       const principal = await admission.opener(request.headers.authorization);
-      const options = pipeOptions(request.query, request.headers['content-type'], settings.pipeIdleMsMax);
+      const options = pipeOptions(request.query, request.headers['content-type'], settings.pipeIdleMsMax, sizeOf(request));
       const body = new BodyReader(request.body instanceof Readable ? request.body : request.raw, request.raw);
       // No idempotency key: a repeated pipe is another stream, for the same one would be written over by a second input.
       const opened = await allocator.open({ principal: principal.id, idempotencyKey: '', options: options.open });
@@ -45,4 +45,10 @@ export class PipeController {
       throw error;
     }
   }
+}
+
+/** @returns undefined for a body whose end nobody knows yet, and for one that is packed: the stream has what comes out of it */
+function sizeOf({ headers }: FastifyRequest): number | undefined {
+  const said = headers['content-length'];
+  return said === undefined || headers['content-encoding'] !== undefined ? undefined : Number(said);
 }

@@ -28,13 +28,15 @@ const FORM = 'application/x-www-form-urlencoded';
 /**
  * @param header Content-Type of the request: counts when the query has none, unless it is curl's default
  * @param leaseMs [APPEND-7] a raw pipe has no heartbeats, so its lease is as long as it may be silent
+ * @param sizeBytes Content-Length of the body, if it has one: told to readers, who may show how much of it has come
  * @throws StreamError OPTIONS_INVALID
  */
-export function pipeOptions(query: unknown, header: string | undefined, leaseMs: number): PipeOptions {
+export function pipeOptions(query: unknown, header: string | undefined, leaseMs: number, sizeBytes?: number): PipeOptions {
   const { intervalMs = 0, digest = '', contentType, ...rest } = parseShape(queryShape, query ?? {}, 'OPTIONS_INVALID');
   const given = header === undefined || header.startsWith(FORM) ? undefined : header;
   const type = contentType ?? given ?? 'text/plain; charset=utf-8';
   // The network cuts where it likes, so only text and bytes can be piped; a JSON file is bytes with a name.
   const merge = /^text\//i.test(type) ? 'text' : 'bytes';
-  return { open: { ...rest, contentType: type, merge, leaseMs }, intervalMs, digest: digest.slice(-64).toLowerCase() };
+  const metadata = sizeBytes === undefined ? undefined : { sizeBytes };
+  return { open: { ...rest, contentType: type, merge, leaseMs, metadata }, intervalMs, digest: digest.slice(-64).toLowerCase() };
 }

@@ -5,7 +5,7 @@ const REQUEST_HEADERS = [
   'Authorization', 'Content-Type', 'Last-Event-ID', 'Fragment-Seq', 'Idempotency-Key', 'Stream-Epoch', 'Writer-Run', 'Fragment-Lane', 'X-Request-Id', 'Range',
   'Content-Encoding', 'If-None-Match', 'If-Range',
 ].join(', ');
-const EXPOSED_HEADERS = ['Location', 'ETag', 'Retry-After', 'Repr-Digest', 'Content-Range', 'Stream-Status', 'X-Request-Id'].join(', ');
+const EXPOSED_HEADERS = ['Location', 'ETag', 'Retry-After', 'Repr-Digest', 'Content-Range', 'Stream-Status', 'Stream-Size-Bytes', 'X-Request-Id'].join(', ');
 const METHODS = 'GET, HEAD, POST, PUT, OPTIONS';
 const PREFLIGHT_SECONDS = '600';
 

@@ -236,7 +236,7 @@ test('[WATCH-11] CORS answers listed origins only, preflights too, and hijacked 
   expect((await preflight('https://evil.example')).headers.get('access-control-allow-origin')).toBeNull();
   const half = await fetch(`${url}/half`, { headers: { origin: 'https://app.example' } });
   expect(half.headers.get('access-control-allow-origin')).toBe('https://app.example');
-  for (const name of ['Location', 'ETag', 'Retry-After', 'Repr-Digest', 'Stream-Status']) {
+  for (const name of ['Location', 'ETag', 'Retry-After', 'Repr-Digest', 'Stream-Status', 'Stream-Size-Bytes']) {
     expect(half.headers.get('access-control-expose-headers')).toContain(name);
   }
   expect(half.headers.get('referrer-policy')).toBe('no-referrer');
