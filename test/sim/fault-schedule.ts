@@ -62,7 +62,7 @@ const FAULTS: Record<string, Fault> = {
     broker.changeLeader(topic, partition, random.integer(1, 8), random.between(50, 1_500));
   } },
   dropSessions: { weight: 5, strike: (world) => {
-    for (const session of world.sessions) if (world.random.chance(0.6)) session.drop();
+    for (const session of [...world.sessions, ...world.channelSessions]) if (world.random.chance(0.6)) session.drop();
   } },
   crashProducer: { weight: 10, strike: (world) => world.random.pick(world.streams).crashProducer() },
   splice: { weight: 1, strike: (world) => world.random.pick(world.streams).splice() },

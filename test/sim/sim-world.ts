@@ -6,6 +6,7 @@ import { SimBroker } from './sim-broker';
 import { SimGroup } from './sim-group';
 import { SimIngest } from './sim-ingest';
 import { SimInstance } from './sim-instance';
+import type { SimChannelSession } from './sim-channel-session';
 import type { Arrival, SimSession } from './sim-session';
 import type { SimStream } from './sim-stream';
 import { SimProcess, VirtualLoop } from './virtual-loop';
@@ -39,6 +40,8 @@ export class SimWorld {
   readonly ingests: SimIngest[] = [];
   readonly streams: SimStream[] = [];
   readonly sessions: SimSession[] = [];
+  /** Only in worlds that are made for them: they would change what every seed means. */
+  readonly channelSessions: SimChannelSession[] = [];
   readonly notes: string[] = [];
   /** Over the whole trace: two runs of a seed must have the same. */
   traceHash = 0x811c9dc5;
@@ -140,7 +143,7 @@ export class SimWorld {
     this.note(`${instance.name} is killed`);
     this.loop.kill(instance.process);
     this.instances.splice(this.instances.indexOf(instance), 1);
-    for (const session of this.sessions) session.instanceDied(instance);
+    for (const session of [...this.sessions, ...this.channelSessions]) session.instanceDied(instance);
   }
 
   killIngest(ingest: SimIngest): void {

@@ -110,7 +110,8 @@ function finishUp(world: SimWorld): void {
 }
 
 const isOver = (world: SimWorld): boolean => world.streams.every((stream) => stream.isOver || isGone(world, stream))
-  && world.sessions.length === world.plan.sessions.length && world.sessions.every(({ isDone }) => isDone);
+  && world.sessions.length === world.plan.sessions.length && world.sessions.every(({ isDone }) => isDone)
+  && world.channelSessions.every(({ isDone }) => isDone);
 
 const isGone = ({ oracle }: SimWorld, { plan }: SimStream): boolean => oracle.stream(plan.streamNo)?.isDeleted === true
   || oracle.damaged.has(plan.streamNo);
@@ -118,7 +119,8 @@ const isGone = ({ oracle }: SimWorld, { plan }: SimStream): boolean => oracle.st
 function pending(world: SimWorld): string {
   const streams = world.streams.filter((stream) => !stream.isOver).map(({ plan }) => plan.streamNo);
   const sessions = world.sessions.filter(({ isDone }) => !isDone).map(({ options, cursor }) => `${options.name} at ${cursor}`);
-  return `streams [${streams.join(', ')}] sessions [${sessions.join(', ')}]`;
+  const channels = world.channelSessions.flatMap(({ name, missing }) => missing.map((streamNo) => `${name} lacks ${streamNo}`));
+  return `streams [${streams.join(', ')}] sessions [${sessions.join(', ')}] [${channels.join(', ')}]`;
 }
 
 function isTableRight({ oracle }: SimWorld): boolean {

@@ -136,6 +136,7 @@ export class MemorySource implements StreamSource {
         .filter(({ state }) => state.open.channel === channel && !state.isDeleted)
         .map((entry) => ({ ...knownOf(entry), isEnded: entry.state.final !== null }))
         .sort((one, other) => one.openedOffset - other.openedOffset),
+      foldedTo: (partition) => this.folded[partition]!,
       stop: () => void listeners.delete(listener),
     };
   }

@@ -27,7 +27,7 @@ export interface ChannelReset {
   streams: { streamNo: string; cursor: string }[];
 }
 
-/** A replica may be replaced while it is asked. */
+/** A replica may be replaced, by one that lags, while it is asked. */
 const ASKED_MAX = 3;
 
 interface ChannelStart { place: ChannelPlace; reset: ChannelReset | null }
@@ -63,7 +63,7 @@ async function start(
   if (asked === null) return now(delivery, place, handle, wanted, 'now');
   if (asked.check !== check) return now(delivery, place, handle, wanted, 'gone');
   if (asked.places === null) return now(delivery, place, handle, wanted, 'wide');
-  const streams = await whenKnown(delivery, handle, asked.places);
+  const streams = await whenFolded(delivery, handle, asked.places);
   if (streams === null) return now(delivery, place, handle, wanted, 'gone');
   resume(place, handle, streams, asked.places);
   return { place, reset: null };
@@ -120,37 +120,26 @@ async function headOf(delivery: Delivery, streamNo: string, principals: readonly
 }
 
 /**
- * A cursor that another instance gave may be ahead of the fold here [LINK-2], or its replica may just be replaced; one that is ahead of the
- * log is of another log.
- * @returns the streams of the channel, among them all that the cursor names; null when there is no such place
+ * A cursor that another instance gave may be ahead of the fold here [LINK-2]; one that is ahead of the log is of a log that lost its end.
+ * @returns the streams of the channel, folded beyond the lines of the cursor; null when there is no such place
  */
-async function whenKnown(delivery: Delivery, handle: ChannelHandle, asked: readonly PartitionPlace[]): Promise<ChannelStream[] | null> {
-  const { source, turns } = delivery.options;
+async function whenFolded(delivery: Delivery, handle: ChannelHandle, asked: readonly PartitionPlace[]): Promise<ChannelStream[] | null> {
+  if (asked.some(({ partition }) => !handle.partitions.includes(partition))) return null;
   for (let asking = 1; ; asking += 1) {
-    const streams = handle.streams();
-    const unknown = asked.filter((place) => !isKnown(streams, place));
-    if (unknown.length === 0) return streams;
+    const ahead = asked.filter(({ partition, line }) => handle.foldedTo(partition) <= line);
+    if (ahead.length === 0) break;
     if (asking > ASKED_MAX) return null;
-    for (const { partition, line } of unknown) {
-      if (!handle.partitions.includes(partition)) return null;
-      await source.caughtUp(partition);
-      if (line >= await turns.end(partition)) return null;
-    }
-    // The stream at a line may have been removed since: what the cursor names is all that must be there.
-    const later = handle.streams();
-    if (asked.every((place) => hasUnfinished(later, place))) return later;
+    for (const { partition } of ahead) await delivery.options.source.caughtUp(partition);
   }
+  const streams = handle.streams();
+  return asked.every((place) => hasUnfinished(streams, place)) ? streams : null;
 }
 
-const hasUnfinished = (streams: readonly ChannelStream[], { partition, unfinished }: PartitionPlace): boolean => {
-  if (unfinished.length === 0) return true;
+/** Those that were not begun may have been removed: of them there was nothing to tell. */
+function hasUnfinished(streams: readonly ChannelStream[], { partition, unfinished }: PartitionPlace): boolean {
   const opened = new Set(ofPartition(streams, partition).map(({ openedOffset }) => openedOffset));
-  return unfinished.every(({ openedOffset }) => opened.has(openedOffset));
-};
-
-/** What it names is there, and its line is behind a stream that is: no need to ask how far the log goes. */
-const isKnown = (streams: readonly ChannelStream[], place: PartitionPlace): boolean =>
-  hasUnfinished(streams, place) && (ofPartition(streams, place.partition).at(-1)?.openedOffset ?? -1) >= place.line;
+  return unfinished.every(({ openedOffset, cursor }) => cursor === null || opened.has(openedOffset));
+}
 
 function resume(place: ChannelPlace, handle: ChannelHandle, streams: readonly ChannelStream[], asked: readonly PartitionPlace[]): void {
   for (const partition of handle.partitions) {

@@ -47,6 +47,11 @@ export class Replica {
     return this.hasEnded;
   }
 
+  /** Offset after the last record folded. */
+  get next(): number {
+    return this.fold?.next ?? 0;
+  }
+
   get lag(): number {
     return this.fold?.lag ?? 0;
   }

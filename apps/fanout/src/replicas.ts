@@ -5,6 +5,7 @@ import type { Followers } from './followers';
 import { OpenStream } from './open-stream';
 import type { Owners } from './owners';
 import type { Replica } from './replica';
+import type { StreamTable } from './stream-table';
 import type { ChannelHandle, ChannelStream, KnownStream, StreamEntry, StreamSource } from './stream-source';
 import { sleep } from './time';
 import type { Time } from './time';
@@ -71,7 +72,11 @@ export class Replicas implements StreamSource {
       partitions,
       clusterId: held[0]!.clusterId,
       follow: (onStreams) => { stopFollowing = channels.follow(channel, onStreams); },
-      streams: () => channels.streams(channel).flatMap((stream) => this.served(stream)),
+      streams: () => {
+        const tables = new Map(partitions.map((partition) => [partition, this.served(partition).table]));
+        return channels.streams(channel).flatMap((stream) => listed(stream, tables.get(stream.partition)));
+      },
+      foldedTo: (partition) => this.served(partition).next,
       stop: () => {
         stopFollowing();
         for (const { letGo } of held) letGo();
@@ -79,11 +84,11 @@ export class Replicas implements StreamSource {
     };
   }
 
-  /** Of a replica that serves: one that is still restored does not know all that came before it. */
-  private served(stream: KnownStream): ChannelStream[] {
-    const table = this.servingNow(stream.partition)?.table;
-    if (!table?.has(stream.streamNo)) return [];
-    return [{ ...stream, isEnded: table.live.get(stream.streamNo)?.isFinal ?? true }];
+  /** @throws StreamError NOT_READY */
+  private served(partition: number): Replica {
+    const replica = this.servingNow(partition);
+    if (replica === null) throw new StreamError('NOT_READY', { partition, retryAfterMs: AGAIN_MS });
+    return replica;
   }
 
   /** Keeps a replica of a partition here, whichever it is, and resolves once one serves. */
@@ -146,4 +151,10 @@ export class Replicas implements StreamSource {
     for (const replica of [owners.find(partition)?.replica, followers.find(partition)]) if (replica?.isServing) return replica;
     return null;
   }
+}
+
+/** Only what the replica that serves has: one that is still restored does not know all that came before it. */
+function listed(stream: KnownStream, table: StreamTable | undefined): ChannelStream[] {
+  if (!table?.has(stream.streamNo)) return [];
+  return [{ ...stream, isEnded: table.live.get(stream.streamNo)?.isFinal ?? true }];
 }

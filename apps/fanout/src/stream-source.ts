@@ -40,8 +40,13 @@ export interface ChannelHandle {
   readonly clusterId: string;
   /** To be called once. @param onStreams told of new ones, of each partition in the order of the log; it may repeat known ones */
   follow(onStreams: (streams: readonly KnownStream[]) => void): void;
-  /** @returns those known now (open ones, and final ones that are kept), of each partition in the order of the log, without a hole */
+  /**
+   * @returns those known now (open ones, and final ones that are kept), of each partition in the order of the log, without a hole
+   * @throws StreamError NOT_READY: a partition is not served here now
+   */
   streams(): ChannelStream[];
+  /** Offset after the last record folded: older streams are known. @throws StreamError NOT_READY */
+  foldedTo(partition: number): number;
   stop(): void;
 }
 
