@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { startRivulet } from '@rivulet/standalone';
 import type { RunningRivulet } from '@rivulet/standalone';
 import type { ReaderEvent } from '@rivulet/protocol';
+import { CuttingProxy } from '../../../test/support/cutting-proxy';
 import { rivulet } from './rivulet';
 import type { Rivulet } from './rivulet';
 
@@ -275,4 +276,29 @@ test('[APPEND-10] [WATCH-3] lanes of one stream stay apart, each in order, also 
       expect(events.at(-1)).toMatchObject({ type: 'final', status: 'ended' });
     }
   }
+});
+
+test('[WATCH-12] a channel of more open streams than a cursor can name is followed exactly through a drop', async () => {
+  const proxy = await CuttingProxy.before(system.url);
+  const count = 600;
+  const producers = await Promise.all(Array.from({ length: count }, () => client.open({ channel: 'wide', leaseMs: 60_000 })));
+  await Promise.all(producers.map((producer) => producer.write('a').then(() => producer.flush())));
+  const stop = new AbortController();
+  const texts = new Map<string, string>();
+  let whole = 0;
+  for await (const event of rivulet({ url: proxy.url, token: system.apiKey }).watchChannel('wide', { signal: stop.signal })) {
+    if (event.type === 'fragment') {
+      const text = texts.get(event.streamNo) ?? '';
+      expect(event.from).toBe(text.length + 1);
+      texts.set(event.streamNo, text + event.text);
+      if (text + event.text === 'ab' && (whole += 1) === count) break;
+    }
+    if (event.type === 'fragment' && texts.size === count && proxy.cuts === 0) {
+      proxy.cut();
+      await Promise.all(producers.map((producer) => producer.write('b')));
+    }
+  }
+  stop.abort();
+  await proxy.stop();
+  expect(proxy.cuts).toBeGreaterThan(0);
 });
