@@ -9,7 +9,7 @@ function windowWith(options: { fragmentsMax?: number; inFlightMax?: number; byte
   const window = new AppendWindow({
     firstSequence: 1, fragmentsMax: 4, bytesMax: 1000, postFragmentsMax: 64, postBytesMax: 100_000, inFlightMax: 2, ...options,
     post: (body) => new Promise<void>((resolve, reject) => {
-      const parsed = JSON.parse(body) as { seq?: number; fragments?: { seq: number }[] };
+      const parsed = JSON.parse(body as string) as { seq?: number; fragments?: { seq: number }[] };
       const sequences = parsed.fragments?.map((fragment) => fragment.seq) ?? [parsed.seq ?? 0];
       posts.push({ sequences, acknowledge: resolve, refuse: reject });
     }),

@@ -13,13 +13,16 @@ export interface WindowOptions {
   /** POSTs under way at once. What waits meanwhile leaves together: the round trip is the linger. */
   inFlightMax: number;
   /** Appends one body; resends by itself what may be resent. A rejection is final. */
-  post(body: string): Promise<unknown>;
+  post(body: PostBody): Promise<unknown>;
   onFailure(error: unknown): void;
 }
 
+/** JSON of one or more fragments, or the bytes of one, which are not worth their base64. */
+export type PostBody = string | { sequence: number; bytes: Uint8Array };
+
 interface Fragment {
   sequence: number;
-  json: string;
+  body: PostBody;
   bytes: number;
   /** Bytes of the stream up to and including this fragment. */
   endByte: number;
@@ -58,12 +61,16 @@ export class AppendWindow {
     return this.assigned;
   }
 
-  /** Takes a fragment. @returns when it is inside the window (not: acknowledged). */
-  push(fragment: Omit<FragmentIn, 'seq'>, bytes: number): Promise<void> {
+  /**
+   * Takes a fragment, or the bytes of one, which must not change any more.
+   * @returns when it is inside the window (not: acknowledged).
+   */
+  push(fragment: Omit<FragmentIn, 'seq'> | Uint8Array, bytes: number): Promise<void> {
     if (this.failure) return Promise.reject(this.failure.error);
     const sequence = ++this.assigned;
     const endByte = (this.pushedBytes += bytes);
-    this.waiting.push({ sequence, bytes, endByte, json: JSON.stringify({ seq: sequence, ...fragment }) });
+    const body = fragment instanceof Uint8Array ? { sequence, bytes: fragment } : JSON.stringify({ seq: sequence, ...fragment });
+    this.waiting.push({ sequence, bytes, endByte, body });
     const room = this.fits({ sequence, endByte }) ? Promise.resolve() : this.wait(this.blocked);
     this.fill();
     return room;
@@ -106,17 +113,19 @@ export class AppendWindow {
     let bytes = 0;
     let count = 0;
     for (const fragment of this.waiting) {
-      const isTooMuch = count > 0 && (count >= this.options.postFragmentsMax || bytes + fragment.bytes > this.options.postBytesMax);
-      if (isTooMuch || !this.fits(fragment)) break;
+      const isAlone = typeof fragment.body !== 'string';
+      const isFull = count >= this.options.postFragmentsMax || bytes + fragment.bytes > this.options.postBytesMax;
+      if ((count > 0 && (isAlone || isFull)) || !this.fits(fragment)) break;
       bytes += fragment.bytes;
       count += 1;
+      if (isAlone) break;
     }
     return this.waiting.splice(0, count);
   }
 
   private async send(pack: Fragment[]): Promise<void> {
     const only = pack.length === 1 ? pack[0] : undefined;
-    await this.options.post(only ? only.json : `{"fragments":[${pack.map((fragment) => fragment.json).join(',')}]}`);
+    await this.options.post(only ? only.body : `{"fragments":[${pack.map(({ body }) => body as string).join(',')}]}`);
     this.inFlight.delete(pack);
     for (const fragment of pack) this.islands.set(fragment.sequence, fragment);
     this.free();

@@ -11,8 +11,8 @@ export interface Call {
   path: string;
   token: string;
   headers?: Record<string, string>;
-  /** Encoded once by the caller, so that a resend is byte-identical [APPEND-3]. */
-  body?: string;
+  /** Encoded once by the caller, so that a resend is byte-identical [APPEND-3]: a text is JSON. */
+  body?: string | Uint8Array;
   signal?: AbortSignal;
   /** request() only: bound of one try, its answer included, ms. */
   answerMsMax?: number;
@@ -36,7 +36,7 @@ const CODE_OF_STATUS: Record<number, ErrorCode> = {
  */
 export async function send(endpoint: Endpoint, call: Call): Promise<Response> {
   const headers: Record<string, string> = { authorization: `Bearer ${call.token}`, ...call.headers };
-  if (call.body !== undefined) headers['content-type'] = 'application/json';
+  if (call.body !== undefined) headers['content-type'] = typeof call.body === 'string' ? 'application/json' : 'application/octet-stream';
   const url = endpoint.url + call.path;
   try {
     return await endpoint.fetch(url, { method: call.method, headers, body: call.body, signal: call.signal });

@@ -1,10 +1,13 @@
 import { HEADERS, StreamError } from '@rivulet/protocol';
 import type { EndBody, FragmentIn, VerdictReply } from '@rivulet/protocol';
 import { AppendWindow } from './append-window';
+import type { PostBody } from './append-window';
 import { pause, resend } from './backoff';
-import { cut, isWellFormed, splitTrailingHalf } from './fragment-text';
+import { cut, isWellFormed } from './fragment-text';
+import type { Part } from './fragment-text';
 import { request } from './http';
 import type { Endpoint } from './http';
+import { LaneText } from './lane-text';
 import { Pacer } from './pacer';
 import { platform } from './platform-node';
 import type { RunningDigest } from './platform';
@@ -34,6 +37,8 @@ export interface ProducerStart {
   /** First sequence to write, and the CRC-32 of what is kept before it. */
   next: number;
   checksum: number;
+  /** SHA-256 of what is kept, when the caller has that content: then the whole is sealed by a digest all the same. */
+  digest?: RunningDigest;
 }
 
 const POST_FRAGMENTS_MAX = 64;
@@ -41,6 +46,8 @@ const POST_BYTES_MAX = 256 * 1024;
 const HELD_BYTES_MAX = 4 * 1024 * 1024;
 const LEASE_MS = 10_000;
 const FRAGMENT_BYTES_MAX = 256 * 1024;
+/** Bytes from here on go as they are, a POST each; smaller ones share a POST as base64. */
+const RAW_BYTES_MIN = 16 * 1024;
 /** Between two questions about a verdict that is not known yet, ms. */
 const VERDICT_PAUSE_MS = 200;
 
@@ -62,13 +69,13 @@ export class Producer {
   private readonly run = uuidV7();
   private readonly giveUpMs: number;
   private readonly fragmentBytesMax: number;
-  private readonly isJson: boolean;
+  private readonly merge: string;
   private readonly heartbeat: ReturnType<typeof setInterval>;
   /** SHA-256 of the whole content; null when an earlier attempt wrote part of it. */
   private readonly digest: RunningDigest | null;
   private checksum: number;
-  /** By lane: first half of a surrogate pair, waiting for the second. */
-  private readonly halves = new Map<string, string>();
+  /** By lane. */
+  private readonly texts = new Map<string, LaneText>();
   /** Room for the last tick's fragment: a paced writer waits like any other. */
   private paced: Promise<void> = Promise.resolve();
   private isBeating = false;
@@ -86,11 +93,11 @@ export class Producer {
     this.writeToken = start.writeToken;
     this.readToken = start.readToken;
     this.checksum = start.checksum;
-    this.digest = start.next === 1 ? platform.createDigest() : null;
+    this.digest = start.digest ?? (start.next === 1 ? platform.createDigest() : null);
     this.giveUpMs = options.giveUpMs ?? 300_000;
     const grant = grantOf(start.writeToken);
     this.fragmentBytesMax = grant.fragmentBytesMax;
-    this.isJson = grant.isJson;
+    this.merge = grant.merge;
     this.window = new AppendWindow({
       firstSequence: start.next,
       fragmentsMax: options.windowFragmentsMax ?? 64,
@@ -98,7 +105,7 @@ export class Producer {
       postFragmentsMax: POST_FRAGMENTS_MAX,
       postBytesMax: POST_BYTES_MAX,
       inFlightMax: options.inFlightMax ?? 2,
-      post: (body) => this.call('fragments', body, { [HEADERS.writerRun]: this.run }),
+      post: (body) => this.post(body),
       onFailure: (error) => this.close(error),
     });
     this.intervalMs = options.intervalMs ?? 0;
@@ -117,16 +124,16 @@ export class Producer {
   }
 
   /**
-   * Appends one fragment: a string on a text stream, bytes on a binary one, any JSON value on a json one.
+   * Appends one fragment: a string, or UTF-8 cut anywhere, on a text stream; bytes on a binary one; any JSON value on a json one.
    * @returns when there is room for more; not yet durable, for that see flush().
    */
   async write(content: unknown, { lane = '' }: WriteOptions = {}): Promise<void> {
     if (this.signal.aborted) throw this.signal.reason;
-    if (this.isJson) return this.appendJson(content, lane);
+    if (this.merge === 'json' || this.merge === 'latest') return this.appendJson(content, lane);
     if (typeof content !== 'string' && !(content instanceof Uint8Array)) {
       throw new StreamError('BODY_INVALID', { detail: 'A text stream takes strings, a binary one bytes; open the stream with application/json for values.' });
     }
-    const part = typeof content === 'string' ? this.joinHalf(content, lane) : content;
+    const part = typeof content === 'string' ? this.textOf(lane).join(content) : this.merge === 'text' ? this.textOf(lane).decode(content) : content;
     if (this.intervalMs === 0) return this.append(part, lane);
     this.pacerOf(lane).push(part);
     await this.paced;
@@ -141,7 +148,7 @@ export class Producer {
 
   /** Ends the stream: waits for what is written, then for the log's verdict. Repeating it is harmless [APPEND-4]. */
   async end(metadata?: Record<string, unknown>): Promise<VerdictReply> {
-    if (this.halves.size > 0) throw new StreamError('UTF8_INVALID', { detail: 'The last write of a lane ended with half a surrogate pair.' });
+    for (const text of this.texts.values()) text.end();
     await this.flush();
     const digest = (await this.digest?.hex()) ?? undefined;
     const body: EndBody = { lastSeq: this.window.lastSequence, checksum: this.checksum, digest, metadata };
@@ -151,6 +158,11 @@ export class Producer {
   /** Gives the stream up: readers get what is there and then `final` with this code. */
   async abort(code: string, message = ''): Promise<VerdictReply> {
     return this.conclude('abort', JSON.stringify({ code, message }));
+  }
+
+  /** Leaves the stream as it is: no proof of life any more, so that its lease runs out and a retry may go on [APPEND-7]. */
+  release(): void {
+    clearInterval(this.heartbeat);
   }
 
   private appendJson(value: unknown, lane: string): Promise<void> {
@@ -163,11 +175,7 @@ export class Producer {
     if (typeof content === 'string' && !isWellFormed(content)) {
       throw new StreamError('UTF8_INVALID', { detail: 'The text has half a surrogate pair.' });
     }
-    const rooms = cut(content, this.fragmentBytesMax).map((part) => {
-      const payload = typeof part.content === 'string' ? { data: part.content } : { base64: platform.toBase64(part.content) };
-      return this.push({ ...payload, ...laneOf(lane) }, part.bytes);
-    });
-    await Promise.all(rooms);
+    await Promise.all(cut(content, this.fragmentBytesMax).map((part) => this.push(fragmentOf(part, this.merge, lane), part.bytes)));
   }
 
   private pacerOf(lane: string): Pacer {
@@ -182,7 +190,7 @@ export class Producer {
     this.paced.catch((error: unknown) => this.window.fail(error));
   }
 
-  private push(fragment: FragmentIn, payload: Uint8Array): Promise<void> {
+  private push(fragment: FragmentIn | Uint8Array, payload: Uint8Array): Promise<void> {
     if (!this.signal.aborted) {
       this.checksum = platform.crc32(payload, this.checksum);
       this.digest?.update(payload);
@@ -190,11 +198,10 @@ export class Producer {
     return this.window.push(fragment, payload.length);
   }
 
-  private joinHalf(text: string, lane: string): string {
-    const { whole, half } = splitTrailingHalf((this.halves.get(lane) ?? '') + text);
-    if (half === '') this.halves.delete(lane);
-    else this.halves.set(lane, half);
-    return whole;
+  private textOf(lane: string): LaneText {
+    let text = this.texts.get(lane);
+    if (text === undefined) this.texts.set(lane, (text = new LaneText()));
+    return text;
   }
 
   private async conclude(verb: 'end' | 'abort', body: string): Promise<VerdictReply> {
@@ -209,11 +216,17 @@ export class Producer {
     }
   }
 
-  private call<T>(verb: string, body: string, headers: Record<string, string> = {}): Promise<T> {
+  private post(body: PostBody): Promise<unknown> {
+    const run = { [HEADERS.writerRun]: this.run };
+    if (typeof body === 'string') return this.call('fragments', body, run);
+    return this.call('fragments', body.bytes, { ...run, [HEADERS.fragmentSeq]: String(body.sequence) });
+  }
+
+  private call<T>(verb: string, body: string | Uint8Array, headers: Record<string, string> = {}): Promise<T> {
     return resend(() => this.callOnce<T>(verb, body, headers), { giveUpMs: this.giveUpMs, signal: this.signal });
   }
 
-  private callOnce<T>(verb: string, body: string, headers: Record<string, string> = {}, answerMsMax?: number): Promise<T> {
+  private callOnce<T>(verb: string, body: string | Uint8Array, headers: Record<string, string> = {}, answerMsMax?: number): Promise<T> {
     this.sentAt = Date.now();
     const path = `/v1/streams/${this.streamNo}/${verb}`;
     return request<T>(this.endpoint, { method: 'POST', path, token: this.writeToken, headers, body, signal: this.signal, answerMsMax });
@@ -247,16 +260,23 @@ export class Producer {
 const encoder = new TextEncoder();
 const laneOf = (lane: string): { lane?: string } => (lane === '' ? {} : { lane });
 
+function fragmentOf({ content }: Part, merge: string, lane: string): FragmentIn | Uint8Array {
+  if (typeof content === 'string') return { data: content, ...laneOf(lane) };
+  // A copy: the writer may use its buffer again as soon as there is room.
+  if (merge === 'bytes' && lane === '' && content.length >= RAW_BYTES_MIN) return content.slice();
+  return { base64: platform.toBase64(content), ...laneOf(lane) };
+}
+
 interface Grant { lease?: number; lim?: { fragmentBytesMax?: number }; m?: string }
 
 /** What the write token grants. Read, not verified: the service verifies it. A token of another form gives the defaults. */
-function grantOf(writeToken: string): { leaseMs: number; fragmentBytesMax: number; isJson: boolean } {
+function grantOf(writeToken: string): { leaseMs: number; fragmentBytesMax: number; merge: string } {
   const [, claims = ''] = writeToken.split('.');
   try {
     const bytes = platform.fromBase64(claims.replace(/-/g, '+').replace(/_/g, '/'));
     const { lease = LEASE_MS, lim = {}, m = 'text' } = JSON.parse(new TextDecoder().decode(bytes)) as Grant;
-    return { leaseMs: lease, fragmentBytesMax: lim.fragmentBytesMax ?? FRAGMENT_BYTES_MAX, isJson: m === 'json' || m === 'latest' };
+    return { leaseMs: lease, fragmentBytesMax: lim.fragmentBytesMax ?? FRAGMENT_BYTES_MAX, merge: m };
   } catch {
-    return { leaseMs: LEASE_MS, fragmentBytesMax: FRAGMENT_BYTES_MAX, isJson: false };
+    return { leaseMs: LEASE_MS, fragmentBytesMax: FRAGMENT_BYTES_MAX, merge: '' };
   }
 }

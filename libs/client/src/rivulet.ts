@@ -7,6 +7,8 @@ import { request } from './http';
 import type { Call, Endpoint } from './http';
 import { Producer } from './producer';
 import type { ProducerOptions } from './producer';
+import { openingOf, sendAll } from './send';
+import type { SendOptions, Sent, Source } from './send';
 import { uuidV7 } from './uuid-v7';
 import { Watching } from './watching';
 import type { WatchOptions } from './watching';
@@ -53,6 +55,16 @@ export class Rivulet {
     const body: RetryBody = { attemptId, keep, reason };
     const retried = await this.call<RetriedStream>({ method: 'POST', path: `/v1/streams/${streamNo}/retries`, body: JSON.stringify(body) });
     return new Producer(this.endpoint, retried, { giveUpMs: this.giveUpMs, ...producer });
+  }
+
+  /**
+   * Opens a stream, writes all of the source into it, and ends it. Text unless the source says otherwise: a Blob by its type, bytes as
+   * bytes; JSON values with `contentType: 'application/json'`.
+   * @returns when the log has the verdict. @throws StreamError, what the source throws, or the reason of the signal; see `sendAll`
+   */
+  async send(source: Source, options: SendOptions = {}): Promise<Sent> {
+    options.signal?.throwIfAborted();
+    return sendAll(await this.open(openingOf(source, options), options), source, options);
   }
 
   watch(streamNo: string, options: WatchOptions = {}): Watching {
