@@ -10,6 +10,8 @@ const encoder = new TextEncoder();
  * [WATCH-9] [JUDGE-7]. JSON and `latest` streams are checked for order only: their values are not the bytes that were appended.
  */
 export class ReaderCheck {
+  /** Of the attempt whose content comes. */
+  epoch: number;
   private last: number;
   private merge: Merge | null = null;
   /** Only a reader that saw everything since the beginning, or since a rewind, can check the whole. */
@@ -20,6 +22,7 @@ export class ReaderCheck {
 
   constructor(from?: string) {
     const cursor = from === undefined ? null : parseCursor(from);
+    this.epoch = cursor?.epoch ?? 1;
     this.last = cursor?.sequence ?? 0;
     this.isWhole = this.last === 0;
     this.digest = platform.createDigest();
@@ -27,6 +30,7 @@ export class ReaderCheck {
 
   /** @returns the payload of a text or bytes fragment. @throws StreamError when the event cannot be right */
   async accept(event: ReaderEvent): Promise<void> {
+    if ('epoch' in event) this.epoch = event.epoch;
     if (event.type === 'stream') this.merge = event.merge;
     else if (event.type === 'rewind') this.rewind();
     else if (event.type === 'fragment') this.fragment(event);

@@ -67,6 +67,10 @@ export class Rivulet {
     return sendAll(await this.open(openingOf(source, options), options), source, options);
   }
 
+  /**
+   * What a reader sees of a stream: iterate its events, or take `text()` or `bytes()` once it has ended. Leaving it, by `break` or the
+   * signal, never cancels the stream; `cancel()` does [WATCH-8].
+   */
   watch(streamNo: string, options: WatchOptions = {}): Watching {
     return new Watching(this.endpoint, streamNo, options);
   }

@@ -1,11 +1,13 @@
 import { StreamError } from '@rivulet/protocol';
-import type { FinalEvent, ReaderEvent } from '@rivulet/protocol';
-import { Backoff, isTransient, pause, retryAfterOf } from './backoff';
+import type { FinalEvent, ReaderEvent, RewindEvent, VerdictReply } from '@rivulet/protocol';
+import { Backoff, isTransient, pause, resend, retryAfterOf } from './backoff';
+import { request } from './http';
 import type { Endpoint } from './http';
 import { joinBytes } from './pacer';
 import { ReaderCheck, payloadOf } from './reader-check';
 import { sseEvents } from './sse-source';
 import type { SourceEvent } from './sse-source';
+import type { KeptStream, StreamCache } from './stream-cache';
 import { wsEvents } from './ws-source';
 
 export interface WatchOptions {
@@ -22,9 +24,12 @@ export interface WatchOptions {
   silenceMsMax?: number;
   /** Fragments the service may send ahead of what was consumed (WS). Default 256. */
   window?: number;
+  /** Delivers at once what it has, goes on after that, and keeps what comes. Not with `from`, which is a cache of your own. */
+  cache?: StreamCache;
 }
 
 const encoder = new TextEncoder();
+const CANCEL_MS_MAX = 60_000;
 
 /** What one reader sees of one stream: every fragment in order, once, through any number of reconnects [WATCH-1]. */
 export class Watching implements AsyncIterable<ReaderEvent> {
@@ -34,30 +39,57 @@ export class Watching implements AsyncIterable<ReaderEvent> {
     private readonly options: WatchOptions,
   ) {}
 
-  /** @throws StreamError when the stream cannot be watched (any more) or what came cannot be right; the signal's reason when it fires */
+  /**
+   * When what came cannot be right, everything is read once more from the beginning, after a `rewind` that makes the first void.
+   * @throws StreamError when the stream cannot be watched (any more), CHECKSUM_MISMATCH when it is wrong again; the signal's reason when it
+   * fires. Leaving never cancels the stream.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<ReaderEvent, void, undefined> {
-    const { signal } = this.options;
-    const check = new ReaderCheck(this.options.from);
+    const { signal, from, cache } = this.options;
+    const kept = cache === undefined || from !== undefined ? null : await cache.open(this.streamNo);
+    let check = new ReaderCheck(from);
     const backoff = new Backoff();
-    let cursor = this.options.from;
-    for (let isDone = false; !isDone; ) {
-      let waitMs = 0;
-      let firstEventAt: number | null = null;
-      try {
-        for await (const event of this.connect(cursor, () => (isDone = true))) {
-          firstEventAt ??= performance.now();
-          await check.accept(event);
-          if ('cursor' in event) cursor = event.cursor;
-          yield event;
-          if (event.type === 'final') return;
+    let cursor = from;
+    let isRefetched = false;
+    try {
+      for (let isDone = false; !isDone; ) {
+        let waitMs = 0;
+        let firstEventAt: number | null = null;
+        try {
+          const isFirst = cursor === undefined && !isRefetched;
+          for await (const event of this.connect(cursor, isFirst ? kept : null, () => (isDone = true))) {
+            firstEventAt ??= performance.now();
+            await check.accept(event);
+            if ('cursor' in event) cursor = event.cursor;
+            kept?.add(event);
+            yield event;
+            if (event.type === 'final') return;
+          }
+        } catch (error) {
+          if (signal?.aborted) throw error;
+          if (isVoid(error, kept) && !isRefetched) {
+            isRefetched = true;
+            const rewind: RewindEvent = { type: 'rewind', streamNo: this.streamNo, epoch: check.epoch, cursor: `${check.epoch}.0` };
+            check = new ReaderCheck();
+            cursor = undefined;
+            kept?.add(rewind);
+            yield rewind;
+          } else if (!isTransient(error)) throw error;
+          else waitMs = retryAfterOf(error);
         }
-      } catch (error) {
-        if (signal?.aborted || !isTransient(error)) throw error;
-        waitMs = retryAfterOf(error);
+        if (firstEventAt !== null) backoff.disconnected(performance.now() - firstEventAt);
+        if (!isDone) await pause(backoff.next(waitMs), signal);
       }
-      if (firstEventAt !== null) backoff.disconnected(performance.now() - firstEventAt);
-      if (!isDone) await pause(backoff.next(waitMs), signal);
+    } finally {
+      kept?.close();
     }
+  }
+
+  /** Cancels the stream for everybody; its producer stops. @throws StreamError FORBIDDEN without the scope `cancel` [WATCH-8] */
+  cancel(reason = ''): Promise<VerdictReply> {
+    const { endpoint, streamNo } = this;
+    const call = { method: 'POST', path: `/v1/streams/${streamNo}/cancel`, token: endpoint.token, body: JSON.stringify({ reason }) } as const;
+    return resend(() => request<VerdictReply>(endpoint, call), { giveUpMs: CANCEL_MS_MAX });
   }
 
   /**
@@ -81,7 +113,13 @@ export class Watching implements AsyncIterable<ReaderEvent> {
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(await this.bytes());
   }
 
-  private async *connect(cursor: string | undefined, isDone: () => void): AsyncGenerator<ReaderEvent> {
+  /** One connection; before the first, what is kept. */
+  private async *connect(from: string | undefined, kept: KeptStream | null, isDone: () => void): AsyncGenerator<ReaderEvent> {
+    let cursor = from;
+    for (const event of kept?.events ?? []) {
+      yield event;
+      if ('cursor' in event) cursor = event.cursor;
+    }
     for await (const event of this.source(cursor, isDone)) {
       yield { ...event.body, type: event.type, streamNo: this.streamNo, ...(event.id === '' ? {} : { cursor: event.id }) } as ReaderEvent;
     }
@@ -98,6 +136,11 @@ export class Watching implements AsyncIterable<ReaderEvent> {
     const query = intervalMs === undefined ? '' : `?intervalMs=${intervalMs}`;
     return sseEvents(endpoint, { path: `/v1/watch/${streamNo}/events${query}`, token, cursor, signal, silenceMsMax }, isDone);
   }
+}
+
+/** What was delivered cannot be gone on with: it is wrong, or the cache is of another installation. */
+function isVoid(error: unknown, kept: KeptStream | null): boolean {
+  return error instanceof StreamError && (error.code === 'CHECKSUM_MISMATCH' || (kept !== null && error.code === 'CURSOR_UNKNOWN'));
 }
 
 function endedOtherwise(event: FinalEvent): StreamError {
