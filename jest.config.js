@@ -9,7 +9,9 @@ const base = {
       module: { type: 'commonjs' },
     }],
   },
-  moduleNameMapper: { '^@rivulet/(protocol|log|service|client)$': '<rootDir>/libs/$1/src/index.ts', '^@rivulet/client/([a-z-]+)$': '<rootDir>/libs/client/src/$1.ts', '^@rivulet/(allocator|ingest|fanout|standalone)$': '<rootDir>/apps/$1/src/index.ts' },
+  moduleNameMapper: { '^@rivulet/(protocol|log|service|client)$': '<rootDir>/libs/$1/src/index.ts', '^@rivulet/client/([a-z-]+)$': '<rootDir>/libs/client/src/$1.ts',
+    // A dynamic import in a source names the file it will be; jest runs the source.
+    '^(\\./(?:send|receive)-file)\\.js$': '$1', '^@rivulet/(allocator|ingest|fanout|standalone)$': '<rootDir>/apps/$1/src/index.ts' },
   modulePathIgnorePatterns: ['/dist/', '/.nx/', '/.rivulet/'],
 };
 module.exports = {

@@ -46,7 +46,7 @@ function copyTypes(folder) {
   const copy = (from, to) => {
     if (done.has(to)) return;
     done.add(to);
-    const text = readFileSync(from, 'utf8').replace(/(\bfrom |\bimport\()'(\.\/[^']+|@rivulet\/protocol)'/g, (_, before, name) => {
+    const text = readFileSync(from, 'utf8').replace(/(\bfrom |\bimport\()'(\.\/[^']+?|@rivulet\/protocol)(?:\.js)?'/g, (_, before, name) => {
       const isOwn = name.startsWith('.');
       const file = isOwn ? path.join(path.dirname(from), `${name}.d.ts`) : path.join(PROTOCOL, 'dist', 'index.d.ts');
       copy(file, isOwn ? path.join(path.dirname(to), `${name}.d.ts`) : path.join('protocol', 'index.d.ts'));

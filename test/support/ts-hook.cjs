@@ -9,6 +9,8 @@ const root = path.join(__dirname, '..', '..');
 const resolve = Module._resolveFilename;
 Module._resolveFilename = function resolveSource(request, ...rest) {
   const [, library, entry = 'index'] = /^@rivulet\/(protocol|log|service|client)(?:\/([a-z-]+))?$/.exec(request) ?? [];
+  // A dynamic import names the file it will be.
+  if (/^\.\/(?:send|receive)-file\.js$/.test(request)) return resolve.call(this, request.replace(/js$/, 'ts'), ...rest);
   return resolve.call(this, library ? path.join(root, 'libs', library, 'src', `${entry}.ts`) : request, ...rest);
 };
 Module._extensions['.ts'] = (module, file) => {

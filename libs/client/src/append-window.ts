@@ -41,13 +41,13 @@ interface Waiter {
 export class AppendWindow {
   /** Everything up to this sequence is acknowledged. */
   acknowledged: number;
+  acknowledgedBytes = 0;
   private assigned: number;
   private readonly waiting: Fragment[] = [];
   private readonly inFlight = new Set<Fragment[]>();
   /** Acknowledged, by sequence; those above something unacknowledged stay until the prefix reaches them. */
   private readonly islands = new Map<number, Fragment>();
   private pushedBytes = 0;
-  private acknowledgedBytes = 0;
   private blocked: Waiter[] = [];
   private flushing: Waiter[] = [];
   private failure: { error: unknown } | null = null;

@@ -5,6 +5,8 @@ export type { ProducerOptions, WriteOptions } from './producer';
 export { Watching } from './watching';
 export type { WatchOptions } from './watching';
 export type { Pieces, SendOptions, Sent, Source } from './send';
+export type { FileProgress, SendFileOptions } from './send-file';
+export type { ReceivedFile, ReceiveFileOptions } from './receive-file';
 export type { KeptStream, StreamCache } from './stream-cache';
 export type { ChannelEvent, ChannelOptions, ChannelProblem } from './channel';
 export { Backoff } from './backoff';

@@ -34,9 +34,10 @@ export interface ProducerStart {
   writeToken: string;
   /** Only from an open. */
   readToken?: string;
-  /** First sequence to write, and the CRC-32 of what is kept before it. */
+  /** First sequence to write, CRC-32 and bytes of what is kept before it. */
   next: number;
   checksum: number;
+  bytes?: number;
   /** SHA-256 of what is kept, when the caller has that content: then the whole is sealed by a digest all the same. */
   digest?: RunningDigest;
 }
@@ -61,6 +62,8 @@ export class Producer {
   readonly writeToken: string;
   /** For readers of this stream; undefined when the producer came from a retry. */
   readonly readToken: string | undefined;
+  /** What earlier attempts wrote and this one goes on after: bytes, and their CRC-32. */
+  readonly kept: { bytes: number; checksum: number };
   private readonly window: AppendWindow;
   private readonly intervalMs: number;
   /** One per lane: what arrives within a tick is merged, and never across lanes [WATCH-3]. */
@@ -92,6 +95,7 @@ export class Producer {
     this.epoch = start.epoch;
     this.writeToken = start.writeToken;
     this.readToken = start.readToken;
+    this.kept = { bytes: start.bytes ?? 0, checksum: start.checksum };
     this.checksum = start.checksum;
     this.digest = start.digest ?? (start.next === 1 ? platform.createDigest() : null);
     this.giveUpMs = options.giveUpMs ?? 300_000;
@@ -121,6 +125,11 @@ export class Producer {
   /** Everything up to this sequence is durable. */
   get acknowledged(): number {
     return this.window.acknowledged;
+  }
+
+  /** Bytes of the stream that are durable, those of earlier attempts too. */
+  get acknowledgedBytes(): number {
+    return this.kept.bytes + this.window.acknowledgedBytes;
   }
 
   /**

@@ -7,8 +7,11 @@ import { request } from './http';
 import type { Call, Endpoint } from './http';
 import { Producer } from './producer';
 import type { ProducerOptions } from './producer';
+import type { RunningDigest } from './platform';
+import type { ReceivedFile, ReceiveFileOptions } from './receive-file';
 import { openingOf, sendAll } from './send';
 import type { SendOptions, Sent, Source } from './send';
+import type { SendFileOptions } from './send-file';
 import { uuidV7 } from './uuid-v7';
 import { Watching } from './watching';
 import type { WatchOptions } from './watching';
@@ -51,10 +54,7 @@ export class Rivulet {
 
   /** A new attempt on a stream whose producer was lost: fences the old one and goes on after what the log has [APPEND-8] [APPEND-12]. */
   async retry(streamNo: string, options: RetryOptions = {}): Promise<Producer> {
-    const { keep = 'all', reason = '', attemptId = uuidV7(), ...producer } = options;
-    const body: RetryBody = { attemptId, keep, reason };
-    const retried = await this.call<RetriedStream>({ method: 'POST', path: `/v1/streams/${streamNo}/retries`, body: JSON.stringify(body) });
-    return new Producer(this.endpoint, retried, { giveUpMs: this.giveUpMs, ...producer });
+    return this.startRetry(streamNo, options);
   }
 
   /**
@@ -80,6 +80,42 @@ export class Rivulet {
     return watchChannel(this.endpoint, channel, options);
   }
 
+  /**
+   * Sends a file as a stream of class `bulk`: `metadata` has fileName, sizeBytes and contentType; the end is sealed by SHA-256 (in browsers
+   * up to 16 MiB, else CRC-32). Memory stays flat whatever its size.
+   * @param file a path (Node), or a Blob or File. With `resume`, the streamNo of an earlier call, it goes on after what is accepted, from
+   * any process; what was accepted is compared with the file first.
+   * @throws StreamError CHECKSUM_MISMATCH when `resume` names the stream of another file; STREAM_FINAL when the stream was cancelled; the
+   * errors of the file system; the signal's reason. Then the stream stays as it is, to be resumed or cancelled.
+   */
+  async sendFile(file: string | Blob, options: SendFileOptions = {}): Promise<Sent> {
+    options.signal?.throwIfAborted();
+    const { sendFile } = await import('./send-file.js');
+    return sendFile({
+      open: (open, producer) => this.open(open, producer),
+      retry: (streamNo, { digest, ...retry }) => this.startRetry(streamNo, retry, digest),
+      state: (streamNo) => this.state(streamNo),
+    }, file, options);
+  }
+
+  /**
+   * Receives the content of a stream as a file, while it grows or afterwards, and checks it: length, CRC-32, and SHA-256 when it was sealed
+   * (in browsers up to 16 MiB). Connections that break are gone on with by Range; what was wrong is fetched once more.
+   * @param target a path (Node): NAME.part grows, across processes too, and becomes NAME when all is right. Or a WritableStream, which is
+   * closed then. Without one the answer has the content as `blob`.
+   * @throws StreamError STREAM_FINAL when the stream ended otherwise, CHECKSUM_MISMATCH; the errors of the target; the signal's reason
+   */
+  receiveFile(streamNo: string, target: string | WritableStream<Uint8Array>, options?: ReceiveFileOptions): Promise<ReceivedFile>;
+  receiveFile(streamNo: string, target?: undefined, options?: ReceiveFileOptions): Promise<ReceivedFile & { blob: Blob }>;
+  async receiveFile(
+    streamNo: string, target?: string | WritableStream<Uint8Array>, options: ReceiveFileOptions = {},
+  ): Promise<ReceivedFile & { blob?: Blob }> {
+    const { receiveFile } = await import('./receive-file.js');
+    const token = options.readToken ?? this.endpoint.token;
+    return receiveFile({ endpoint: { ...this.endpoint, token }, state: (no) => this.call({ method: 'GET', path: `/v1/watch/${no}` }, token) },
+      streamNo, target, options);
+  }
+
   cancel(streamNo: string, reason = ''): Promise<VerdictReply> {
     return this.call<VerdictReply>({ method: 'POST', path: `/v1/streams/${streamNo}/cancel`, body: JSON.stringify({ reason }) });
   }
@@ -88,8 +124,15 @@ export class Rivulet {
     return this.call<StreamSummary>({ method: 'GET', path: `/v1/watch/${streamNo}` });
   }
 
-  private call<T>(call: Omit<Call, 'token'>): Promise<T> {
-    return resend(() => request<T>(this.endpoint, { ...call, token: this.endpoint.token }), { giveUpMs: this.giveUpMs });
+  private async startRetry(streamNo: string, options: RetryOptions, digest?: RunningDigest): Promise<Producer> {
+    const { keep = 'all', reason = '', attemptId = uuidV7(), ...producer } = options;
+    const body: RetryBody = { attemptId, keep, reason };
+    const retried = await this.call<RetriedStream>({ method: 'POST', path: `/v1/streams/${streamNo}/retries`, body: JSON.stringify(body) });
+    return new Producer(this.endpoint, { ...retried, digest }, { giveUpMs: this.giveUpMs, ...producer });
+  }
+
+  private call<T>(call: Omit<Call, 'token'>, token = this.endpoint.token): Promise<T> {
+    return resend(() => request<T>(this.endpoint, { ...call, token }), { giveUpMs: this.giveUpMs });
   }
 }
 

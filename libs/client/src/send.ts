@@ -45,8 +45,9 @@ function typeOf(source: Source): string | undefined {
  * of a function) as soon as the producer learns that the stream takes no more: a reader cancelled it, or another attempt took over.
  * @throws StreamError as the producer's calls; what the source throws, after the stream was aborted with SOURCE_FAILED; the reason of
  * `options.signal`, after SEND_ABORTED
+ * @param onFailure leave: instead of an abort the stream stays as it is, for a retry
  */
-export async function sendAll(producer: Producer, source: Source, options: SendOptions): Promise<Sent> {
+export async function sendAll(producer: Producer, source: Source, options: SendOptions, onFailure: 'abort' | 'leave' = 'abort'): Promise<Sent> {
   const { streamNo, readToken } = producer;
   const stopping = new AbortController();
   const given = options.signal;
@@ -60,7 +61,8 @@ export async function sendAll(producer: Producer, source: Source, options: SendO
     await writeAll(producer, source, stopping.signal);
     return { streamNo, verdict: await until(producer.end(options.finalMetadata?.()), stopping.signal) };
   } catch (error) {
-    await giveUp(producer, error, given);
+    if (onFailure === 'leave') producer.release();
+    else await giveUp(producer, error, given);
     // A function that made the source learns of every failure: what it holds open is of no use any more.
     stopping.abort(error);
     throw error;
