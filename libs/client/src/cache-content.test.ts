@@ -39,12 +39,15 @@ async function keptText(store: CacheStore): Promise<{ last: number; text: string
 test('tabs that see the same stream merged at other places keep one content, and never one with a hole or a repeat', async () => {
   const cuts = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 10, maxLength: 40 });
   const form = fc.constantFrom<Form>('text', 'items', 'base64');
-  /** Which tab delivers next, and whether its cache writes after that. */
-  const turns = fc.array(fc.record({ tab: fc.integer({ min: 0, max: 2 }), isClosed: fc.boolean() }), { minLength: 20, maxLength: 80 });
+  /** Which tab delivers next, whether its cache writes after that, and whether the stream is evicted before. */
+  const isEvicted = fc.integer({ min: 0, max: 19 }).map((number) => number === 19);
+  const turn = fc.record({ tab: fc.integer({ min: 0, max: 2 }), isClosed: fc.boolean(), isEvicted });
+  const turns = fc.array(turn, { minLength: 20, maxLength: 80 });
   await fc.assert(fc.asyncProperty(form, fc.tuple(cuts, cuts, cuts), turns, async (one, tabCuts, order) => {
     const store = memoryStore();
     const readers = tabCuts.map((sizes) => ({ sizes: [...sizes], next: 1, kept: tab(store) }));
-    for (const { tab: index, isClosed } of order) {
+    for (const { tab: index, isClosed, isEvicted: isGone } of order) {
+      if (isGone) await store.remove('s');
       const reader = readers[index]!;
       const kept = await reader.kept;
       const to = Math.min(CONTENT.length, reader.next + (reader.sizes.pop() ?? 1) - 1);
