@@ -49,6 +49,7 @@ test('who comes back has at once what was there, and the rest after its cursor; 
   expect(connections).toEqual([null, '1.1']);
   const again = await read(producer.streamNo, cache);
   expect(textOf(again)).toBe('first second');
+  expect(again[0]).toMatchObject({ type: 'stream', status: 'ended' });
   expect(again.at(-1)).toMatchObject({ type: 'final', status: 'ended' });
   expect(await client.watch(producer.streamNo, { cache }).text()).toBe('first second');
   expect(connections).toHaveLength(2);

@@ -72,7 +72,11 @@ class Keeper implements KeptStream {
   ) {
     const { stream, epoch, last, length, isFinal } = kept?.head ?? { stream: null, epoch: 1, last: 0, length: 0, isFinal: false };
     [this.stream, this.epoch, this.last, this.length, this.isFinal] = [stream, epoch, last, length, isFinal];
-    this.events = stream === null ? [] : [stream, ...(kept?.events ?? [])];
+    const events = kept?.events ?? [];
+    const end = events.at(-1);
+    // As the service would say it now.
+    const status = end?.type === 'final' ? end.status : stream?.status;
+    this.events = stream === null || status === undefined ? [] : [{ ...stream, status }, ...events];
   }
 
   add(event: ReaderEvent): void {

@@ -49,6 +49,12 @@ const LEASE_MS = 10_000;
 const FRAGMENT_BYTES_MAX = 256 * 1024;
 /** Bytes from here on go as they are, a POST each; smaller ones share a POST as base64. */
 const RAW_BYTES_MIN = 16 * 1024;
+/**
+ * A producer that fell silent a moment ago is often one whose reader waits, and may cancel: it asks each second, for half a minute. Later a
+ * beat is for the lease alone.
+ */
+const BEAT_MS = 1_000;
+const BEATING_OFTEN_MS = 30_000;
 /** Between two questions about a verdict that is not known yet, ms. */
 const VERDICT_PAUSE_MS = 200;
 
@@ -85,6 +91,7 @@ export class Producer {
   /** end() or abort() is under way: that call says how the stream ended. */
   private isConcluding = false;
   private sentAt = Date.now();
+  private wroteAt = Date.now();
 
   constructor(
     private readonly endpoint: Endpoint,
@@ -113,7 +120,7 @@ export class Producer {
       onFailure: (error) => this.close(error),
     });
     this.intervalMs = options.intervalMs ?? 0;
-    this.heartbeat = setInterval(() => void this.beat(grant.leaseMs), Math.ceil(grant.leaseMs / 6));
+    this.heartbeat = setInterval(() => void this.beat(grant.leaseMs), Math.min(BEAT_MS / 2, Math.ceil(grant.leaseMs / 6)));
     (this.heartbeat as { unref?: () => void }).unref?.();
   }
 
@@ -227,6 +234,7 @@ export class Producer {
 
   private post(body: PostBody): Promise<unknown> {
     const run = { [HEADERS.writerRun]: this.run };
+    this.wroteAt = Date.now();
     if (typeof body === 'string') return this.call('fragments', body, run);
     return this.call('fragments', body.bytes, { ...run, [HEADERS.fragmentSeq]: String(body.sequence) });
   }
@@ -243,7 +251,8 @@ export class Producer {
 
   /** Proof of life while nothing is written; it is also how a silent producer learns of a cancel [APPEND-7]. */
   private async beat(leaseMs: number): Promise<void> {
-    if (this.isBeating || Date.now() - this.sentAt < leaseMs / 3) return;
+    const isOften = Date.now() - this.wroteAt < BEATING_OFTEN_MS;
+    if (this.isBeating || Date.now() - this.sentAt < Math.min(leaseMs / 3, isOften ? BEAT_MS : Infinity)) return;
     this.isBeating = true;
     try {
       // Once: the next tick is the resend. Waiting for one would keep a process alive whose producer nobody uses any more.

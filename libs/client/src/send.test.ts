@@ -119,12 +119,15 @@ test.each(['a stream', 'an iterator', 'a function'] as const)('[WATCH-8] a cance
       return silence(() => undefined);
     },
   };
-  const sending = client.send(made[kind], { leaseMs: 1_500, onOpen: ({ streamNo }) => (source.streamNo = streamNo) });
+  const sending = client.send(made[kind], { onOpen: ({ streamNo }) => (source.streamNo = streamNo) });
   const failed = expect(sending).rejects.toMatchObject({ code: 'STREAM_FINAL', details: { status: 'cancelled' } });
   await eventually(() => expect(source.streamNo).not.toBe(''));
   await client.cancel(source.streamNo, 'enough');
+  const cancelledAt = performance.now();
   await failed;
   expect(source.isStopped).toBe(true);
+  // Long before a beat that the lease needs.
+  expect(performance.now() - cancelledAt).toBeLessThan(2_500);
 });
 
 test('a send that cannot open leaves the source alone', async () => {
