@@ -46,10 +46,8 @@ export class Rivulet {
   }
 
   /** Opens a stream. Safe to repeat with the same key: it answers with the same stream [APPEND-11]. */
-  async open(options: OpenOptions = {}, producer: ProducerOptions & { idempotencyKey?: string } = {}): Promise<Producer> {
-    const headers = { [HEADERS.idempotencyKey]: producer.idempotencyKey ?? uuidV7() };
-    const opened = await this.call<OpenedStream>({ method: 'POST', path: '/v1/streams', headers, body: JSON.stringify(options) });
-    return new Producer(this.endpoint, { ...opened, next: 1, checksum: 0 }, { giveUpMs: this.giveUpMs, ...producer });
+  open(options: OpenOptions = {}, producer: ProducerOptions & { idempotencyKey?: string } = {}): Promise<Producer> {
+    return this.startOpen(options, producer);
   }
 
   /** A new attempt on a stream whose producer was lost: fences the old one and goes on after what the log has [APPEND-8] [APPEND-12]. */
@@ -64,7 +62,7 @@ export class Rivulet {
    */
   async send(source: Source, options: SendOptions = {}): Promise<Sent> {
     options.signal?.throwIfAborted();
-    return sendAll(await this.open(openingOf(source, options), options), source, options);
+    return sendAll(await this.startOpen(openingOf(source, options), options, options.signal), source, options);
   }
 
   /**
@@ -92,8 +90,8 @@ export class Rivulet {
     options.signal?.throwIfAborted();
     const { sendFile } = await import('./send-file.js');
     return sendFile({
-      open: (open, producer) => this.open(open, producer),
-      retry: (streamNo, { digest, ...retry }) => this.startRetry(streamNo, retry, digest),
+      open: (open, producer) => this.startOpen(open, producer, options.signal),
+      retry: (streamNo, { digest, ...retry }) => this.startRetry(streamNo, retry, digest, options.signal),
       state: (streamNo) => this.state(streamNo),
     }, file, options);
   }
@@ -112,8 +110,8 @@ export class Rivulet {
   ): Promise<ReceivedFile & { blob?: Blob }> {
     const { receiveFile } = await import('./receive-file.js');
     const token = options.readToken ?? this.endpoint.token;
-    return receiveFile({ endpoint: { ...this.endpoint, token }, state: (no) => this.call({ method: 'GET', path: `/v1/watch/${no}` }, token) },
-      streamNo, target, options);
+    const state = (no: string): Promise<StreamSummary> => this.call({ method: 'GET', path: `/v1/watch/${no}`, signal: options.signal }, token);
+    return receiveFile({ endpoint: { ...this.endpoint, token }, state }, streamNo, target, options);
   }
 
   cancel(streamNo: string, reason = ''): Promise<VerdictReply> {
@@ -124,15 +122,23 @@ export class Rivulet {
     return this.call<StreamSummary>({ method: 'GET', path: `/v1/watch/${streamNo}` });
   }
 
-  private async startRetry(streamNo: string, options: RetryOptions, digest?: RunningDigest): Promise<Producer> {
+  private async startOpen(
+    options: OpenOptions, producer: ProducerOptions & { idempotencyKey?: string }, signal?: AbortSignal,
+  ): Promise<Producer> {
+    const headers = { [HEADERS.idempotencyKey]: producer.idempotencyKey ?? uuidV7() };
+    const opened = await this.call<OpenedStream>({ method: 'POST', path: '/v1/streams', headers, body: JSON.stringify(options), signal });
+    return new Producer(this.endpoint, { ...opened, next: 1, checksum: 0 }, { giveUpMs: this.giveUpMs, ...producer });
+  }
+
+  private async startRetry(streamNo: string, options: RetryOptions, digest?: RunningDigest, signal?: AbortSignal): Promise<Producer> {
     const { keep = 'all', reason = '', attemptId = uuidV7(), ...producer } = options;
     const body: RetryBody = { attemptId, keep, reason };
-    const retried = await this.call<RetriedStream>({ method: 'POST', path: `/v1/streams/${streamNo}/retries`, body: JSON.stringify(body) });
+    const retried = await this.call<RetriedStream>({ method: 'POST', path: `/v1/streams/${streamNo}/retries`, body: JSON.stringify(body), signal });
     return new Producer(this.endpoint, { ...retried, digest }, { giveUpMs: this.giveUpMs, ...producer });
   }
 
   private call<T>(call: Omit<Call, 'token'>, token = this.endpoint.token): Promise<T> {
-    return resend(() => request<T>(this.endpoint, { ...call, token }), { giveUpMs: this.giveUpMs });
+    return resend(() => request<T>(this.endpoint, { ...call, token }), { giveUpMs: this.giveUpMs, signal: call.signal });
   }
 }
 

@@ -135,3 +135,16 @@ test('a send that cannot open leaves the source alone', async () => {
   await expect(client.send(stream, { limits: { fragmentBytesMax: -1 } })).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
   expect(stream.locked || source.isStopped).toBe(false);
 });
+
+test('a signal ends a call that waits for a service that is away', async () => {
+  const away = rivulet({ url: 'http://127.0.0.1:9', token: 't' });
+  for (const call of [
+    (signal: AbortSignal) => away.send('x', { signal }), (signal: AbortSignal) => away.sendFile(new Blob(['x']), { signal }),
+    (signal: AbortSignal) => away.sendFile(new Blob(['x']), { signal, resume: 's' }), (signal: AbortSignal) => away.receiveFile('s', undefined, { signal }),
+  ]) {
+    const leave = new AbortController();
+    const calling = call(leave.signal);
+    leave.abort(new Error('left'));
+    await expect(calling).rejects.toThrow('left');
+  }
+});
