@@ -114,10 +114,12 @@ export class Rivulet {
     return receiveFile({ endpoint: { ...this.endpoint, token }, state }, streamNo, target, options);
   }
 
+  /** Ends a stream for everybody; its producer stops. @returns the log's verdict. @throws StreamError FORBIDDEN, STREAM_FINAL [WATCH-8] */
   cancel(streamNo: string, reason = ''): Promise<VerdictReply> {
     return this.call<VerdictReply>({ method: 'POST', path: `/v1/streams/${streamNo}/cancel`, body: JSON.stringify({ reason }) });
   }
 
+  /** What the stream is now: status, sequence, bytes, attempts, and `final` once it has ended. @throws StreamError STREAM_NOT_FOUND, … */
   state(streamNo: string): Promise<StreamSummary> {
     return this.call<StreamSummary>({ method: 'GET', path: `/v1/watch/${streamNo}` });
   }
