@@ -1,9 +1,9 @@
 import { createServer, request as httpRequest } from 'node:http';
 import type { IncomingMessage, RequestOptions, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { WebSocketServer } from 'ws';
 import { MemoryLog } from '@rivulet/log';
-import { Auth, Metrics, StreamNos, credentialsOf, sendRawProblem } from '@rivulet/service';
+import { SUBPROTOCOLS } from '@rivulet/protocol';
+import { Auth, Metrics, StreamNos, credentialsOf, sendRawProblem, socketServer } from '@rivulet/service';
 import { Delivery } from '../../apps/fanout/src/delivery';
 import { DeliveryMetrics } from '../../apps/fanout/src/delivery-metrics';
 import { KeepAlives } from '../../apps/fanout/src/keep-alives';
@@ -42,7 +42,7 @@ export class WatchServer {
   readonly source: MemorySource;
   readonly delivery: Delivery;
   private readonly server: Server;
-  private readonly sockets = new WebSocketServer({ noServer: true });
+  private readonly sockets = socketServer(1 << 21, Object.values(SUBPROTOCOLS));
 
   private constructor(options: WatchServerOptions) {
     this.views = new ViewCache({ bytesMax: options.viewBytesMax ?? 1 << 24 });

@@ -1,4 +1,4 @@
-import { topicNames } from '@rivulet/protocol';
+import { SUBPROTOCOLS, topicNames } from '@rivulet/protocol';
 import type { Log } from '@rivulet/log';
 import type { Frame } from '@rivulet/service';
 import { buildOwners } from './build-owners';
@@ -41,6 +41,6 @@ export function buildFanout(frame: Frame, log: Log, config: FanoutConfig, alloca
   });
   // Readers are told before partitions move: they come back with their cursors, to whoever owns the partition then.
   drain.add('sessions', 'readers', () => delivery.drain());
-  frame.sockets.add(WATCH_SOCKET_PATH, (socket) => new WatchSocket(delivery, allocator, socket));
+  frame.sockets.add(WATCH_SOCKET_PATH, (socket) => new WatchSocket(delivery, allocator, socket), Object.values(SUBPROTOCOLS));
   return { frame, log, config, owners, delivery };
 }

@@ -1,8 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { formatCursor, formatFinalCursor, publicStatus } from '@rivulet/protocol';
-import type { FinalFacts, Merge, StreamState } from '@rivulet/protocol';
+import type { FinalEvent, FinalFacts, Merge, RewindEvent, StreamEvent, StreamState } from '@rivulet/protocol';
 import type { Told } from './reader';
 import type { Run } from './view-segment';
+
+/** What a session is told, its first event included. */
+export type Tellable = Told | { kind: 'stream' };
+type Facts<Event> = Omit<Event, 'type' | 'streamNo'>;
 
 /** An event before it is put on a transport. */
 export interface EventText {
@@ -13,27 +17,38 @@ export interface EventText {
   members: string;
 }
 
-const membersOf = (facts: Record<string, unknown>): string => JSON.stringify(facts).slice(1, -1);
+const membersOf = (facts: object): string => JSON.stringify(facts).slice(1, -1);
 
-export function streamText(state: StreamState): EventText {
+export function streamFacts(state: StreamState): Facts<StreamEvent> {
   const { contentType, merge, channel, metadata } = state.open;
   const { epoch } = state;
-  const facts = { status: publicStatus(state), epoch, attempt: epoch, contentType, merge, channel, metadata };
-  return { name: 'stream', cursor: '', members: membersOf(facts) };
+  return { status: publicStatus(state), epoch, attempt: epoch, contentType, merge, channel, metadata };
 }
 
-export function finalText(final: FinalFacts): EventText {
+export function finalEventFacts(final: FinalFacts): Facts<FinalEvent> {
   const { offset: _offset, ...facts } = final;
-  const cursor = formatFinalCursor(final.epoch, final.sequence);
-  return { name: 'final', cursor, members: membersOf({ ...facts, cursor }) };
+  return { ...facts, cursor: formatFinalCursor(final.epoch, final.sequence) };
 }
 
 /** [WATCH-2] `rewind` carries the new epoch's cursor; `lost` and `resumed` carry none. */
+export function rewindFacts(epoch: number): Facts<RewindEvent> {
+  return { epoch, cursor: formatCursor(epoch, 0) };
+}
+
+export function streamText(state: StreamState): EventText {
+  return { name: 'stream', cursor: '', members: membersOf(streamFacts(state)) };
+}
+
+export function eventText(state: StreamState, told: Tellable): EventText {
+  if (told.kind === 'stream') return streamText(state);
+  return told.kind === 'fragments' ? fragmentText(told.run, state.open.merge) : toldText(told);
+}
+
 export function toldText(told: Exclude<Told, { kind: 'fragments' }>): EventText {
-  if (told.kind === 'final') return finalText(told.final);
-  if (told.kind !== 'rewind') return { name: told.kind, cursor: '', members: '' };
-  const cursor = formatCursor(told.epoch, 0);
-  return { name: 'rewind', cursor, members: membersOf({ epoch: told.epoch, cursor }) };
+  const name = told.kind;
+  if (name === 'lost' || name === 'resumed') return { name, cursor: '', members: '' };
+  const facts = name === 'final' ? finalEventFacts(told.final) : rewindFacts(told.epoch);
+  return { name, cursor: facts.cursor, members: membersOf(facts) };
 }
 
 /** [WATCH-3] One shape always: `{from, to, cursor, lane?, text | base64 | items}`. */
@@ -44,14 +59,20 @@ export function fragmentText(run: Run, merge: Merge): EventText {
 }
 
 function contentMember(run: Run, merge: Merge): string {
+  const content = contentOf(run, merge);
+  if ('items' in content) return `"items":[${content.items.join(',')}]`;
+  return 'text' in content ? `"text":${JSON.stringify(content.text)}` : `"base64":"${content.raw.toString('base64')}"`;
+}
+
+/** What a run carries; items as JSON text. */
+export function contentOf(run: Run, merge: Merge): { items: string[] } | { text: string } | { raw: Buffer } {
   if (merge === 'json' || merge === 'latest') {
     const items = run.parts.map(jsonOf);
-    if (!items.includes(null)) return `"items":[${items.join(',')}]`;
+    if (!items.includes(null)) return { items: items as string[] };
   }
-  const bytes = run.parts.length === 1 ? Buffer.from(run.parts[0]!.buffer, run.parts[0]!.byteOffset, run.bytes) : Buffer.concat(run.parts);
+  const raw = run.parts.length === 1 ? Buffer.from(run.parts[0]!.buffer, run.parts[0]!.byteOffset, run.bytes) : Buffer.concat(run.parts);
   // Fragments of text are valid UTF-8 one by one [APPEND-9], so are they together. What somebody wrote past ingest is shown as it is.
-  if (merge === 'text' && isUtf8(bytes)) return `"text":${JSON.stringify(bytes.toString())}`;
-  return `"base64":"${bytes.toString('base64')}"`;
+  return merge === 'text' && isUtf8(raw) ? { text: raw.toString() } : { raw };
 }
 
 /** @returns the payload's own digits and spelling, on one line; null when it is not JSON */

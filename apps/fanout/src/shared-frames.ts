@@ -1,6 +1,6 @@
-import type { EventText } from './event-text';
-import { fragmentText, toldText } from './event-text';
-import type { Told } from './reader';
+import { eventProto } from './event-proto';
+import { eventText } from './event-text';
+import type { EventText, Tellable } from './event-text';
 import type { StreamEntry } from './stream-source';
 import type { Run } from './view-segment';
 
@@ -38,9 +38,10 @@ const isOf = (slot: Slot<unknown>, run: Run, generation: number): boolean =>
   slot.last === run.last && slot.first === run.first && slot.epoch === run.epoch && slot.generation === generation;
 
 const FORMATS = {
-  sse: (_: string, text: EventText): SseFrame => sseFrame(sseText(text)),
-  channel: (streamNo: string, text: EventText): SseFrame => sseFrame(channelText(streamNo, text)),
-  socket: (streamNo: string, text: EventText): string => socketText(streamNo, text),
+  sse: ({ state }: StreamEntry, told: Tellable): SseFrame => sseFrame(sseText(eventText(state, told))),
+  channel: ({ streamNo, state }: StreamEntry, told: Tellable): SseFrame => sseFrame(channelText(streamNo, eventText(state, told))),
+  socket: ({ streamNo, state }: StreamEntry, told: Tellable): string => socketText(streamNo, eventText(state, told)),
+  proto: eventProto,
 };
 type Format = keyof typeof FORMATS;
 type FrameOf<F extends Format> = ReturnType<(typeof FORMATS)[F]>;
@@ -51,23 +52,20 @@ type FrameOf<F extends Format> = ReturnType<(typeof FORMATS)[F]>;
  */
 export class SharedFrames {
   private readonly slots: { [F in Format]: Map<StreamEntry, Slot<FrameOf<F>>> } = {
-    sse: new Map(), channel: new Map(), socket: new Map(),
+    sse: new Map(), channel: new Map(), socket: new Map(), proto: new Map(),
   };
   private isClearing = false;
 
   /** @param onHead called with the age of a stream's newest record, ms, when its head is encoded first */
   constructor(private readonly onHead: (ageMs: number) => void = () => undefined) {}
 
-  frame<F extends Format>(format: F, entry: StreamEntry, told: Told): FrameOf<F> {
-    if (told.kind !== 'fragments') return FORMATS[format](entry.streamNo, toldText(told)) as FrameOf<F>;
-    return this.fragments(format, entry, told.run, told.generation);
-  }
-
-  private fragments<F extends Format>(format: F, entry: StreamEntry, run: Run, generation: number): FrameOf<F> {
+  frame<F extends Format>(format: F, entry: StreamEntry, told: Tellable): FrameOf<F> {
+    if (told.kind !== 'fragments') return FORMATS[format](entry, told) as FrameOf<F>;
+    const { run, generation } = told;
     const slots = this.slots[format];
     const slot = slots.get(entry);
     if (slot !== undefined && isOf(slot, run, generation)) return slot.frame;
-    const frame = FORMATS[format](entry.streamNo, fragmentText(run, entry.state.open.merge)) as FrameOf<F>;
+    const frame = FORMATS[format](entry, told) as FrameOf<F>;
     const { first, last, epoch } = run;
     slots.set(entry, { first, last, epoch, generation, frame });
     this.clearAfterTick();

@@ -1,4 +1,5 @@
 import { StreamError } from '@rivulet/protocol';
+import type { WatchReply } from '@rivulet/protocol';
 import type { Principal } from '@rivulet/service';
 import { generationOf } from './cold-reader';
 import { ChannelFollower } from './channel-follower';
@@ -6,10 +7,9 @@ import type { ChannelOutlet, ChannelRequest } from './channel-follower';
 import { openChannel } from './channel-start';
 import type { ChannelReset } from './channel-start';
 import type { Delivery } from './delivery';
-import { streamText } from './event-text';
 import { placeOf } from './reader';
 import type { Place, Reader, Told } from './reader';
-import { socketText } from './shared-frames';
+import type { SocketCodec, SocketFrame } from './socket-codec';
 import type { StreamEntry } from './stream-source';
 import type { Outlet, Subscription } from './subscription';
 import type { WaitingLine } from './waiting-line';
@@ -19,7 +19,9 @@ export interface SocketLine {
   readonly delivery: Delivery;
   readonly line: WaitingLine;
   readonly isWritable: boolean;
-  write(text: string): void;
+  readonly codec: SocketCodec;
+  write(frame: SocketFrame): void;
+  send(reply: WatchReply): void;
   problem(error: StreamError, facts: { id?: string; streamNo?: string }): void;
   forgetSubscription(id: string): void;
 }
@@ -58,34 +60,33 @@ class Credit {
   }
 }
 
+type Encode = ReturnType<SocketCodec['events']>;
+
 /** Writes the events of one stream to a socket under the id of a subscription. */
-function deliverTo(socket: SocketLine, prefix: (one: Told) => string, subscription: Subscription, credit: Credit, told: Told[]): void {
-  const { frames, metrics } = socket.delivery.options;
+function deliverTo(socket: SocketLine, encode: Encode, subscription: Subscription, credit: Credit, told: Told[]): void {
   let bytes = 0;
   for (const one of told) {
     if (one.kind === 'rewind') credit.restart();
-    const text = prefix(one) + frames.frame('socket', subscription.entry, one);
-    socket.write(text);
-    bytes += text.length;
+    const frame = encode(subscription.entry, one);
+    socket.write(frame);
+    bytes += frame.length;
   }
   subscription.allow(credit.last);
-  metrics.delivered(told.length, bytes);
+  socket.delivery.options.metrics.delivered(told.length, bytes);
 }
-
-const prefixOf = (id: string): string => `{"id":${JSON.stringify(id)},`;
 
 /** One stream on a socket. */
 export class SocketStream implements SocketSubscription, Outlet {
   private readonly subscription: Subscription;
   private readonly credit: Credit;
-  private readonly prefix: string;
+  private readonly encode: Encode;
 
   private constructor(private readonly socket: SocketLine, private readonly frame: SubscribeFrame, entry: StreamEntry, place: Place) {
     const { delivery } = socket;
     this.subscription = delivery.subscription(delivery.reader(entry, place), entry, this, frame.intervalMs ?? 0);
     this.credit = new Credit(frame.window, place.sequence);
     this.subscription.allow(this.credit.last);
-    this.prefix = prefixOf(frame.id);
+    this.encode = socket.codec.events(frame.id, delivery.options.frames);
   }
 
   /** @throws StreamError as Delivery.open and Delivery.place */
@@ -108,7 +109,7 @@ export class SocketStream implements SocketSubscription, Outlet {
 
   start(): void {
     const { entry, reader } = this.subscription;
-    this.socket.write(this.prefix + socketText(entry.streamNo, streamText(entry.state)));
+    this.socket.write(this.encode(entry, { kind: 'stream' }));
     // It has the final event already: the status says so, and nothing follows [WATCH-9].
     if (reader.isFinished) this.finished();
     else this.subscription.pump();
@@ -127,7 +128,7 @@ export class SocketStream implements SocketSubscription, Outlet {
   }
 
   deliver(subscription: Subscription, told: Told[]): void {
-    deliverTo(this.socket, () => this.prefix, subscription, this.credit, told);
+    deliverTo(this.socket, this.encode, subscription, this.credit, told);
   }
 
   blocked(subscription: Subscription): void {
@@ -152,14 +153,14 @@ export class SocketStream implements SocketSubscription, Outlet {
 export class SocketChannel implements SocketSubscription, ChannelOutlet {
   private readonly follower: ChannelFollower;
   private readonly credits = new Map<Subscription, Credit>();
-  private readonly prefix: string;
+  private readonly encode: Encode;
 
   private constructor(
     private readonly socket: SocketLine, private readonly frame: SubscribeFrame, request: ChannelRequest,
     private readonly reset: ChannelReset | null,
   ) {
     this.follower = new ChannelFollower(socket.delivery, request, this);
-    this.prefix = prefixOf(frame.id);
+    this.encode = socket.codec.events(frame.id, socket.delivery.options.frames);
   }
 
   /** @throws StreamError FORBIDDEN; as openChannel */
@@ -177,7 +178,7 @@ export class SocketChannel implements SocketSubscription, ChannelOutlet {
   }
 
   start(): void {
-    if (this.reset !== null) this.socket.write(`${this.head(this.follower.cursor)}"type":"reset",${JSON.stringify(this.reset).slice(1)}`);
+    if (this.reset !== null) this.socket.send({ type: 'reset', id: this.frame.id, channelCursor: this.follower.cursor, ...this.reset });
     this.follower.start();
   }
 
@@ -205,12 +206,12 @@ export class SocketChannel implements SocketSubscription, ChannelOutlet {
   }
 
   introduce({ entry }: Subscription): void {
-    this.socket.write(this.head(this.follower.cursor) + socketText(entry.streamNo, streamText(entry.state)));
+    this.socket.write(this.encode(entry, { kind: 'stream' }, this.follower.cursor));
   }
 
   deliver(subscription: Subscription, told: Told[]): void {
-    const head = (one: Told): string => this.head(this.follower.told(subscription, one));
-    deliverTo(this.socket, head, subscription, this.credits.get(subscription)!, told);
+    const encode: Encode = (entry, one) => this.encode(entry, one, this.follower.told(subscription, one as Told));
+    deliverTo(this.socket, encode, subscription, this.credits.get(subscription)!, told);
   }
 
   blocked(subscription: Subscription): void {
@@ -225,10 +226,6 @@ export class SocketChannel implements SocketSubscription, ChannelOutlet {
   failed(subscription: Subscription, error: StreamError): void {
     this.finished(subscription);
     this.unreadable(subscription.entry.streamNo, error);
-  }
-
-  private head(cursor: string): string {
-    return `${this.prefix}"channelCursor":"${cursor}",`;
   }
 
   /** Ownership or the log gone is trouble of the whole channel, told once, and the peer subscribes again; all else is the stream's own. */

@@ -28,6 +28,11 @@ export function parseWatchFrame(text: string): WatchRequest {
   } catch (error) {
     throw new StreamError('FRAME_INVALID', { detail: 'The frame is not JSON.' }, { cause: error });
   }
+  return checkWatchFrame(json);
+}
+
+/** @throws StreamError FRAME_INVALID */
+export function checkWatchFrame(json: unknown): WatchRequest {
   const parsed = shape.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;

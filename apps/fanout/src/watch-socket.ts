@@ -6,8 +6,9 @@ import { asStreamError } from './as-stream-error';
 import type { Delivery, Session } from './delivery';
 import { SocketChannel, SocketStream } from './socket-subscription';
 import type { SocketLine, SocketSubscription } from './socket-subscription';
+import { socketCodec } from './socket-codec';
+import type { SocketCodec, SocketFrame } from './socket-codec';
 import { WaitingLine } from './waiting-line';
-import { parseWatchFrame } from './watch-frame';
 
 /** Cancelling is the allocator's business: it writes the record and knows the verdict. */
 export interface CancelPort {
@@ -29,13 +30,14 @@ const CLOSE_MS_MAX = 2_000;
 const SILENT_PINGS_MAX = 3;
 
 /**
- * WS /v1/watch/ws: many streams and channels on one socket, JSON frames.
+ * WS /v1/watch/ws: many streams and channels on one socket, JSON or Protobuf frames.
  * States: opened → (first `auth` accepted within AUTH_MS_MAX) → ready → closed. Frames of the peer are taken one after another.
  */
 export class WatchSocket implements Session, SocketLine {
   private readonly subscriptions = new Map<string, SocketSubscription>();
   private readonly principals: Principal[] = [];
   readonly line = new WaitingLine();
+  readonly codec: SocketCodec;
   private readonly forget: (() => void)[];
   private readonly authTimer: NodeJS.Timeout;
   private work: Promise<void> = Promise.resolve();
@@ -46,10 +48,11 @@ export class WatchSocket implements Session, SocketLine {
 
   constructor(readonly delivery: Delivery, private readonly cancelPort: CancelPort, private readonly socket: WebSocket) {
     const { keepAlives, metrics } = delivery.options;
+    this.codec = socketCodec(socket.protocol);
     this.authTimer = setTimeout(() => this.refuse(new StreamError('UNAUTHENTICATED', { detail: `No auth frame within ${AUTH_MS_MAX} ms.` })), AUTH_MS_MAX);
     this.forget = [keepAlives.add(this), metrics.opened('socket')];
     delivery.add(this);
-    socket.on('message', (data, isBinary) => this.receive(isBinary ? null : String(data)));
+    socket.on('message', (data, isBinary) => this.receive(data as Buffer, isBinary));
     socket.on('pong', () => { this.silentPings = 0; });
     socket.once('close', () => this.close());
   }
@@ -59,12 +62,12 @@ export class WatchSocket implements Session, SocketLine {
   }
 
   send(reply: WatchReply): void {
-    this.write(JSON.stringify(reply));
+    this.write(this.codec.encode(reply));
   }
 
-  write(text: string): void {
+  write(frame: SocketFrame): void {
     if (this.isClosed) return;
-    this.socket.send(text, this.onSent);
+    this.socket.send(frame, this.onSent);
     if (this.socket.bufferedAmount > BUFFERED_BYTES_MAX) this.isBlocked = true;
     if (this.socket.bufferedAmount <= UNREAD_BYTES_CUT) return;
     this.socket.terminate();
@@ -93,11 +96,11 @@ export class WatchSocket implements Session, SocketLine {
     this.end(1012, `retryAfterMs=${error.details.retryAfterMs ?? 0}`);
   }
 
-  private receive(text: string | null): void {
+  private receive(bytes: Buffer, isBinary: boolean): void {
     this.pending += 1;
     // Who does not read what is written to it is not read either: each of its frames may make a reply.
     if (this.pending >= PENDING_FRAMES_MAX || this.isBlocked) this.socket.pause();
-    const obeyed = this.work.then(() => this.obey(text)).catch((error: unknown) => this.problem(asStreamError(error)));
+    const obeyed = this.work.then(() => this.obey(bytes, isBinary)).catch((error: unknown) => this.problem(asStreamError(error)));
     this.work = obeyed.finally(() => this.settle());
   }
 
@@ -110,11 +113,11 @@ export class WatchSocket implements Session, SocketLine {
     if (this.socket.isPaused && !this.isBlocked && this.pending < PENDING_FRAMES_MAX / 2) this.socket.resume();
   }
 
-  private async obey(text: string | null): Promise<void> {
+  private async obey(bytes: Buffer, isBinary: boolean): Promise<void> {
     if (this.isClosed) return;
     let frame: WatchRequest;
     try {
-      frame = frameOf(text);
+      frame = this.codec.parse(bytes, isBinary);
     } catch (error) {
       // Nobody yet: a stranger is not owed an answer to each of its frames.
       if (this.principals.length === 0 && !(await this.isOpenToAll())) return this.refuse(asStreamError(error));
@@ -233,9 +236,4 @@ export class WatchSocket implements Session, SocketLine {
     for (const forget of this.forget) forget();
     this.delivery.remove(this);
   }
-}
-
-function frameOf(text: string | null): WatchRequest {
-  if (text === null) throw new StreamError('FRAME_INVALID', { detail: 'Binary frames are not taken; send JSON text.' });
-  return parseWatchFrame(text);
 }

@@ -15,6 +15,10 @@ export { METADATA_BYTES_MAX, METADATA_DEPTH_MAX, metadataProblem } from './metad
 export { STREAM_NO_LENGTH, issueStreamNo, parseStreamNo, verifyStreamNo } from './stream-no';
 export type { Mac, StreamNoParts } from './stream-no';
 export { decodeRecord, encodeRecord } from './record-codec';
+export {
+  decodeWatchReply, decodeWatchRequest, encodeJsonFragment, encodeSubscriptionId, encodeWatchEvent, encodeWatchReply, encodeWatchRequest,
+} from './watch-codec';
+export type { BinaryEvent, BinaryReply } from './watch-codec';
 export { JUDGE_VERSION, judge } from './judge';
 export type { Judgement } from './judge';
 export { failState } from './judge-final';
@@ -29,7 +33,7 @@ export { formatCursor, formatFinalCursor, parseCursor, resolveCursor } from './c
 export type { Cursor, ResolvedCursor } from './cursor';
 export { crc32Table } from './crc32-table';
 export { completeUtf8Length, isValidUtf8 } from './utf8';
-export { HEADERS } from './wire';
+export { HEADERS, SUBPROTOCOLS } from './wire';
 export type {
   AbortBody, AdminPartition, AdminStream, AdminStreamPage,
   AppendAck, AppendBody, CancelBody, EndBody, FinalEvent, FragmentEvent, FragmentIn, LostEvent, OpenOptions, OpenedStream, PartitionClaim,

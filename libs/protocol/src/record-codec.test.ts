@@ -10,12 +10,13 @@ import type { LogRecord } from './records';
 
 const ROOT = path.resolve(__dirname, '..', '..', '..');
 
-test('the generated code is what proto/log.proto gives', () => {
+test('the generated code is what the schemas in proto/ give', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'rivulet-proto-'));
   try {
     execFileSync(process.execPath, [path.join(ROOT, 'tools', 'proto.mjs'), folder], { stdio: 'pipe' });
-    const generated = readFileSync(path.join(folder, 'log.ts'), 'utf8');
-    expect(generated).toBe(readFileSync(path.join(__dirname, 'generated', 'log.ts'), 'utf8'));
+    for (const name of ['log.ts', 'watch.ts']) {
+      expect(readFileSync(path.join(folder, name), 'utf8')).toBe(readFileSync(path.join(__dirname, 'generated', name), 'utf8'));
+    }
   } finally {
     rmSync(folder, { recursive: true });
   }

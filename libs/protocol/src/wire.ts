@@ -139,6 +139,9 @@ export type WatchReply =
   | { type: 'cancelled'; streamNo: string; verdict: VerdictReply }
   | { type: 'problem'; id?: string; problem: Problem };
 
+/** Sec-WebSocket-Protocol. `proto`: frames of proto/watch.proto on /v1/watch/ws; none is `json`. */
+export const SUBPROTOCOLS = { json: 'rivulet.v1.json', proto: 'rivulet.v1.proto' } as const;
+
 // ---- WS /v1/streams/ws, JSON frames, many streams on one socket ----
 export type ProduceRequest =
   | { type: 'auth'; token: string }

@@ -19,7 +19,7 @@ export type { ReadinessCheck, ReadinessReport } from './readiness';
 export { Metrics } from './metrics';
 export { Drain, DRAIN_STEPS } from './drain';
 export type { DrainStep } from './drain';
-export { SocketRoutes } from './sockets';
+export { SocketRoutes, socketServer } from './sockets';
 export type { SocketHandler } from './sockets';
 export { buildFrame } from './frame';
 export type { Frame, RouteFact } from './frame';
