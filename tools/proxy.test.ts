@@ -3,6 +3,7 @@ import http from 'node:http';
 import net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { WebSocket, WebSocketServer } from 'ws';
 import { freePort } from './free-port.cjs';
 import { Child } from './processes.cjs';
@@ -19,7 +20,7 @@ async function upstream(name: keyof typeof handlers): Promise<string> {
     if (request.url === '/readyz') response.end('{}');
     else handlers[name](request, response);
   });
-  const sockets = new WebSocketServer({ server });
+  const sockets = new WebSocketServer({ server, perMessageDeflate: { threshold: 0 } });
   sockets.on('connection', (socket, request) => socket.on('message', (bytes) => socket.send(`${name} ${request.url} ${bytes}`)));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -75,6 +76,36 @@ test('a body and its answer stream at the same time, nothing waits for the end o
   request.end();
   response.resume();
   await once(response, 'end');
+});
+
+test('[WATCH-11] a coding passes untouched: the very bytes, piece by piece as they come, and what caches are told', async () => {
+  const pieces = [gzipSync('one'), Buffer.from([0, 1, 2, 255])];
+  const headers = { 'content-encoding': 'gzip', vary: 'Accept-Encoding', etag: 'W/"x"', 'cache-control': 'no-cache, no-transform' };
+  let goOn: () => void = () => undefined;
+  let accepted: unknown;
+  handlers.fanout = (request, response) => {
+    accepted = request.headers['accept-encoding'];
+    response.writeHead(200, headers).write(pieces[0]);
+    goOn = () => void response.end(pieces[1]);
+  };
+  const request = http.request(`${origin}/v1/watch/x/content`, { headers: { 'accept-encoding': 'gzip' } }).end();
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+  expect([accepted, response.headers]).toEqual(['gzip', expect.objectContaining(headers)]);
+  expect((await once(response, 'data'))[0]).toEqual(pieces[0]);
+  goOn();
+  expect((await once(response, 'data'))[0]).toEqual(pieces[1]);
+});
+
+test('[WATCH-11] permessage-deflate and the subprotocol are agreed through it', async () => {
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}/v1/watch/ws`, ['rivulet.v1.proto'], { perMessageDeflate: { threshold: 0 } });
+  await once(socket, 'open');
+  expect([socket.extensions, socket.protocol]).toEqual(['permessage-deflate', 'rivulet.v1.proto']);
+  const text = 'all happy families are alike; '.repeat(1_000);
+  const before = (socket as unknown as { _socket: net.Socket })._socket.bytesRead;
+  socket.send(text);
+  expect(String((await once(socket, 'message'))[0])).toBe(`fanout /v1/watch/ws ${text}`);
+  expect((socket as unknown as { _socket: net.Socket })._socket.bytesRead - before).toBeLessThan(text.length / 10);
+  socket.close();
 });
 
 test('an answer that breaks off midway breaks off at the reader too', async () => {

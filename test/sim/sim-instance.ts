@@ -9,6 +9,7 @@ import { DeadLetters } from '../../apps/fanout/src/dead-letters';
 import { Delivery } from '../../apps/fanout/src/delivery';
 import { DeliveryMetrics } from '../../apps/fanout/src/delivery-metrics';
 import { Followers } from '../../apps/fanout/src/followers';
+import { Compressions } from '../../apps/fanout/src/gzip-body';
 import { KeepAlives } from '../../apps/fanout/src/keep-alives';
 import { lifecycleAppender } from '../../apps/fanout/src/lifecycle-topic';
 import type { OwnerContext } from '../../apps/fanout/src/owner-context';
@@ -108,6 +109,7 @@ export class SimInstance {
       turns: new ScanTurns({
         log: this.log, topic: broker.names.fragments, concurrentMax: options.coldScansMax, onScan: () => events.count('coldScans'),
       }),
+      compressions: new Compressions(0),
       limits: { frameBytesMax: options.frameBytesMax, sessionStreamsMax: 100 },
     });
   }

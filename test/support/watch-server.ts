@@ -1,11 +1,13 @@
 import { createServer, request as httpRequest } from 'node:http';
 import type { IncomingMessage, RequestOptions, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { WebSocket } from 'ws';
 import { MemoryLog } from '@rivulet/log';
 import { SUBPROTOCOLS } from '@rivulet/protocol';
 import { Auth, Metrics, StreamNos, credentialsOf, sendRawProblem, socketServer } from '@rivulet/service';
 import { Delivery } from '../../apps/fanout/src/delivery';
 import { DeliveryMetrics } from '../../apps/fanout/src/delivery-metrics';
+import { Compressions } from '../../apps/fanout/src/gzip-body';
 import { KeepAlives } from '../../apps/fanout/src/keep-alives';
 import { ScanTurns } from '../../apps/fanout/src/scan-turns';
 import { SharedFrames } from '../../apps/fanout/src/shared-frames';
@@ -26,6 +28,7 @@ export interface WatchServerOptions {
   beside?: WatchServer;
   /** 0, 1, … */
   partitions?: number;
+  compressionsMax?: number;
 }
 
 const KEY = new Uint8Array(32).fill(7);
@@ -42,9 +45,10 @@ export class WatchServer {
   readonly source: MemorySource;
   readonly delivery: Delivery;
   private readonly server: Server;
-  private readonly sockets = socketServer(1 << 21, Object.values(SUBPROTOCOLS));
+  private readonly sockets;
 
   private constructor(options: WatchServerOptions) {
+    this.sockets = socketServer(1 << 21, { subprotocols: Object.values(SUBPROTOCOLS), compressionsMax: options.compressionsMax ?? 4 });
     this.views = new ViewCache({ bytesMax: options.viewBytesMax ?? 1 << 24 });
     this.log = new MemoryLog({}, options.beside?.log);
     this.write = recordWriter(this.log);
@@ -54,6 +58,7 @@ export class WatchServer {
       source: this.source, metrics, auth: this.auth, streamNos: this.streamNos,
       turns: new ScanTurns({ log: this.log, topic: FRAGMENTS, concurrentMax: 2, onScan: (bytes) => metrics.scanned(bytes) }),
       frames: new SharedFrames(), keepAlives: new KeepAlives(options.keepAliveMs),
+      compressions: new Compressions(options.compressionsMax ?? 4),
       limits: { frameBytesMax: options.frameBytesMax ?? 65_536, sessionStreamsMax: options.sessionStreamsMax ?? 100 },
     });
     const watch = new Watch(this.delivery);
@@ -72,7 +77,10 @@ export class WatchServer {
     });
     this.server.on('upgrade', (request, socket, head) => {
       const cancelPort = { cancel: options.cancel ?? NOBODY };
-      this.sockets.handleUpgrade(request, socket, head, (ws) => void new WatchSocket(this.delivery, cancelPort, ws));
+      this.sockets.handleUpgrade(request, socket, head, (ws) => {
+        this.sockets.emit('connection', ws, request);
+        new WatchSocket(this.delivery, cancelPort, ws);
+      });
     });
   }
 
@@ -86,6 +94,11 @@ export class WatchServer {
 
   get address(): string {
     return `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** The service's side of each WebSocket. */
+  get clients(): ReadonlySet<WebSocket> {
+    return this.sockets.clients;
   }
 
   /** A stream that is open and folded, and a token to read it. */

@@ -5,6 +5,7 @@ import { buildOwners } from './build-owners';
 import type { FanoutConfig } from './config';
 import { Delivery } from './delivery';
 import { DeliveryMetrics } from './delivery-metrics';
+import { Compressions } from './gzip-body';
 import { KeepAlives } from './keep-alives';
 import type { Owners } from './owners';
 import { ScanTurns } from './scan-turns';
@@ -27,7 +28,7 @@ export interface Fanout {
 /** @param allocator for cancels of readers; fanout is ready without it, since all else is */
 export function buildFanout(frame: Frame, log: Log, config: FanoutConfig, allocator: CancelPort): Fanout {
   const { auth, streamNos, drain } = frame;
-  const { viewBytesMax, coldScansMax, frameBytesMax, sessionStreamsMax } = config;
+  const { viewBytesMax, coldScansMax, frameBytesMax, sessionStreamsMax, compressionsMax } = config;
   const views: ViewCache = new ViewCache({ bytesMax: viewBytesMax, onEvict: () => metrics.evicted() });
   const metrics = new DeliveryMetrics(frame.metrics, () => views.bytes);
   const { owners, replicas } = buildOwners(frame, log, config, views);
@@ -37,10 +38,13 @@ export function buildFanout(frame: Frame, log: Log, config: FanoutConfig, alloca
     source: replicas, turns, metrics, auth, streamNos,
     frames: new SharedFrames((ageMs) => metrics.lagged(ageMs)),
     keepAlives: new KeepAlives(),
+    compressions: new Compressions(compressionsMax),
     limits: { frameBytesMax, sessionStreamsMax },
   });
   // Readers are told before partitions move: they come back with their cursors, to whoever owns the partition then.
   drain.add('sessions', 'readers', () => delivery.drain());
-  frame.sockets.add(WATCH_SOCKET_PATH, (socket) => new WatchSocket(delivery, allocator, socket), Object.values(SUBPROTOCOLS));
+  frame.sockets.add(WATCH_SOCKET_PATH, (socket) => new WatchSocket(delivery, allocator, socket), {
+    subprotocols: Object.values(SUBPROTOCOLS), compressionsMax,
+  });
   return { frame, log, config, owners, delivery };
 }

@@ -24,6 +24,10 @@ export const fanoutRows = {
     env: 'RIVULET_FANOUT_FRAME_BYTES_MAX', fallback: 65_536, min: 1_024, max: 4 * MIB,
     doc: 'Payload bytes of one event to a reader that is behind; at the head it is one fragment.',
   }),
+  compressionsMax: integerRow({
+    env: 'RIVULET_FANOUT_COMPRESSIONS_MAX', fallback: 4, min: 0, max: 256,
+    doc: 'Pieces compressed at once (gzip of content and catch-up, permessage-deflate of WebSockets), 270 KiB and a share of a core each. Beyond, bodies go on uncompressed and WebSockets wait their turn. 0: nothing is compressed.',
+  }),
   sessionStreamsMax: integerRow({
     env: 'RIVULET_FANOUT_SESSION_STREAMS_MAX', fallback: 1_000, min: 1, max: 100_000,
     doc: 'Streams on one connection: subscriptions of a WebSocket, streams of a channel feed.',

@@ -3,6 +3,7 @@ import type { StreamError } from '@rivulet/protocol';
 import { onGone } from './connection-close';
 import type { ByteSpan } from './content-range';
 import type { Delivery, Session } from './delivery';
+import { GzipBody } from './gzip-body';
 import type { Place, Told } from './reader';
 import type { StreamEntry } from './stream-source';
 import type { Outlet, Subscription } from './subscription';
@@ -16,6 +17,7 @@ export interface ContentPart {
   span: ByteSpan;
   /** Follows the stream to its end, and is whole only if that is `ended`. */
   isLive: boolean;
+  isGzip: boolean;
 }
 
 export interface ContentAnswers {
@@ -32,6 +34,7 @@ export class ContentBody implements Outlet, Session {
   private readonly subscription: Subscription;
   private readonly forget: () => void;
   private readonly stopListening: () => void;
+  private gzip: GzipBody | null = null;
   private at: number;
   private isBlocked = false;
   private isHeadSent = false;
@@ -56,19 +59,22 @@ export class ContentBody implements Outlet, Session {
   }
 
   get isWritable(): boolean {
-    return !this.isBlocked && !this.isDone;
+    return !this.isBlocked && !this.isDone && !this.gzip?.isBusy;
   }
 
   deliver(_subscription: Subscription, told: Told[]): void {
     const { response } = this.part;
     this.sendHead();
     const before = this.at;
-    response.cork();
+    const parts: Uint8Array[] = [];
     for (const one of told) {
       // The content started over: what was sent is void, and cannot be taken back.
       if (one.kind === 'rewind') return this.cut();
-      if (one.kind === 'fragments') for (const bytes of one.run.parts) this.write(bytes);
+      if (one.kind === 'fragments') for (const bytes of one.run.parts) this.take(bytes, parts);
     }
+    response.cork();
+    if (this.gzip !== null) this.gzip.write(Buffer.concat(parts), true);
+    else for (const bytes of parts) this.write(bytes);
     response.uncork();
     this.delivery.options.metrics.delivered(1, this.at - before);
     if (this.at >= this.part.span.until) this.end();
@@ -98,20 +104,29 @@ export class ContentBody implements Outlet, Session {
     this.close();
   }
 
-  private write(bytes: Uint8Array): void {
-    const { response, span } = this.part;
+  /** Of a fragment, what is in the span. */
+  private take(bytes: Uint8Array, parts: Uint8Array[]): void {
+    const { span } = this.part;
     const from = Math.max(0, span.start - this.at);
     const to = Math.min(bytes.byteLength, span.until - this.at);
     this.at += bytes.byteLength;
-    if (from >= to) return;
-    if (!response.write(bytes.subarray(from, to))) this.isBlocked = true;
+    if (from < to) parts.push(bytes.subarray(from, to));
   }
+
+  private readonly write = (bytes: Uint8Array): void => {
+    const { response } = this.part;
+    // What was being compressed may be ready only after the peer is gone, or was cut off.
+    if (response.destroyed || response.socket?.writable === false) return;
+    if (!response.write(bytes)) this.isBlocked = true;
+  };
 
   private sendHead(): void {
     if (this.isHeadSent) return;
     this.isHeadSent = true;
     this.answers.sendHead();
     this.part.response.flushHeaders();
+    if (!this.part.isGzip) return;
+    this.gzip = new GzipBody(this.delivery.options.compressions, { write: this.write, onIdle: () => this.subscription.pump() });
   }
 
   private unblock(): void {
@@ -125,7 +140,8 @@ export class ContentBody implements Outlet, Session {
     const isBroken = isLive && final !== null && final.status !== 'ended';
     if (isBroken) return this.cutAfterFlush();
     this.isDone = true;
-    response.end();
+    if (this.gzip === null) response.end();
+    else this.gzip.end(() => response.end());
     this.close();
   }
 

@@ -9,11 +9,15 @@ export function etagOf(state: StreamState): string | null {
   return final?.status === 'ended' ? `"${final.checksum.toString(16)}-${final.bytes}-${final.epoch}"` : null;
 }
 
-/** Headers of the content that do not depend on the range. */
-export function contentHeaders(state: StreamState): Record<string, string> {
+/**
+ * Headers of the content that do not depend on the range. [WATCH-11] Of gzip the tag is weak, since its bytes may be others each time, and
+ * no digest is told: it would be one of bytes that nobody has.
+ */
+export function contentHeaders(state: StreamState, isGzip: boolean): Record<string, string> {
   const { contentType } = state.open;
-  const etag = etagOf(state);
-  const digest = reprDigest(state.final);
+  const strong = etagOf(state);
+  const etag = strong !== null && isGzip ? `W/${strong}` : strong;
+  const digest = isGzip ? null : reprDigest(state.final);
   const size = declaredSize(state);
   return {
     'Content-Type': contentType,
@@ -24,6 +28,7 @@ export function contentHeaders(state: StreamState): Record<string, string> {
     'Cache-Control': 'no-cache, no-transform',
     'X-Accel-Buffering': 'no',
     'Stream-Status': state.status,
+    ...(isGzip ? { 'Content-Encoding': 'gzip' } : {}),
     ...(etag === null ? {} : { ETag: etag }),
     ...(size === null ? {} : { 'Stream-Size-Bytes': String(size) }),
     ...(digest === null ? {} : { 'Repr-Digest': digest }),

@@ -2,6 +2,7 @@ import { StreamError } from '@rivulet/protocol';
 import type { Auth, Principal, StreamNos, Wanted } from '@rivulet/service';
 import { expired, positionFor } from './cold-reader';
 import type { DeliveryMetrics } from './delivery-metrics';
+import type { Compressions } from './gzip-body';
 import type { KeepAlives } from './keep-alives';
 import { placeOf, Reader } from './reader';
 import type { Place, ReaderOptions } from './reader';
@@ -30,6 +31,7 @@ export interface DeliveryOptions {
   frames: SharedFrames;
   keepAlives: KeepAlives;
   metrics: DeliveryMetrics;
+  compressions: Compressions;
   limits: DeliveryLimits;
   auth: Auth;
   streamNos: StreamNos;

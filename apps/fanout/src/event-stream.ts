@@ -2,6 +2,9 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { problemOf, StreamError } from '@rivulet/protocol';
 import { onGone } from './connection-close';
+import { varyByCoding } from './coding';
+import { GzipBody } from './gzip-body';
+import type { Compressions } from './gzip-body';
 import { sseFrame } from './shared-frames';
 import type { SseFrame } from './shared-frames';
 
@@ -25,33 +28,43 @@ export class EventStream {
     'X-Accel-Buffering': 'no',
   };
   private readonly socket: Socket | null;
+  private readonly gzip: GzipBody | null;
   private readonly stopListening: () => void;
   private isBlocked = false;
   private isClosed = false;
 
-  /** Sends head and `retry:` line at once [WATCH-11]. */
-  constructor(private readonly response: ServerResponse, private readonly handlers: EventStreamHandlers) {
+  /**
+   * Sends head and `retry:` line at once [WATCH-11].
+   * @param compressions given: the body is gzip, which catching up is worth
+   */
+  constructor(
+    private readonly response: ServerResponse, private readonly handlers: EventStreamHandlers, compressions: Compressions | null = null,
+  ) {
     const socket = response.socket;
-    response.writeHead(200, EventStream.HEADERS);
+    varyByCoding(response);
+    response.writeHead(200, compressions === null ? EventStream.HEADERS : { ...EventStream.HEADERS, 'Content-Encoding': 'gzip' });
     response.flushHeaders();
     // Idle and slow readers are welcome for ever [WATCH-4]; a peer that is gone is found by TCP.
     socket?.setTimeout(0).setNoDelay(true).setKeepAlive(true, 60_000);
     // The chunks of a body are the same for all sessions, so they are framed once and go past the response object, which would frame
     // them again per session: a fifth of the cost of a delivery. Not for HTTP/1.0, which has no chunks.
-    this.socket = response.chunkedEncoding ? socket : null;
+    this.socket = response.chunkedEncoding && compressions === null ? socket : null;
     (this.socket ?? response).on('drain', this.onDrain);
     this.stopListening = onGone(response, this.onClose);
+    this.gzip = compressions === null ? null : new GzipBody(compressions, { write: this.writePlain, onIdle: this.onIdle });
     this.write(sseFrame(`retry: ${RETRY_MS}\n\n`));
   }
 
   get isWritable(): boolean {
-    return !this.isBlocked && !this.isClosed;
+    return !this.isBlocked && !this.isClosed && !this.gzip?.isBusy;
   }
 
-  write(frame: SseFrame): void {
+  /** @param isCatchUp what only this session is given, and gzip is worth */
+  write(frame: SseFrame, isCatchUp = false): void {
     if (this.isClosed) return;
-    const isTaken = this.socket === null ? this.response.write(frame.plain) : this.socket.write(frame.chunk);
-    if (!isTaken) this.isBlocked = true;
+    if (this.gzip !== null) this.gzip.write(frame.plain, isCatchUp);
+    else if (this.socket === null) this.writePlain(frame.plain);
+    else if (!this.socket.write(frame.chunk)) this.isBlocked = true;
   }
 
   /** Not for one that is blocked: what it has to read already shows that the connection lives. */
@@ -62,7 +75,8 @@ export class EventStream {
   /** Ends the stream; the socket goes back to HTTP. */
   end(): void {
     if (this.isClosed) return;
-    this.response.end();
+    if (this.gzip === null) this.response.end();
+    else this.gzip.end(() => this.response.end());
     this.onClose();
   }
 
@@ -80,10 +94,19 @@ export class EventStream {
     this.end();
   }
 
+  private readonly writePlain = (bytes: Buffer): void => {
+    // What was being compressed may be ready only after the peer is gone.
+    if (!this.response.destroyed && !this.response.write(bytes)) this.isBlocked = true;
+  };
+
   private readonly onDrain = (): void => {
     if (!this.isBlocked) return;
     this.isBlocked = false;
-    if (!this.isClosed) this.handlers.onWritable();
+    this.onIdle();
+  };
+
+  private readonly onIdle = (): void => {
+    if (this.isWritable) this.handlers.onWritable();
   };
 
   private readonly onClose = (): void => {

@@ -6,6 +6,7 @@ import { ChannelFollower } from './channel-follower';
 import type { ChannelOutlet, ChannelRequest } from './channel-follower';
 import { openChannel } from './channel-start';
 import type { ChannelReset } from './channel-start';
+import { isCompressible } from './coding';
 import type { Delivery } from './delivery';
 import { placeOf } from './reader';
 import type { Place, Reader, Told } from './reader';
@@ -20,7 +21,7 @@ export interface SocketLine {
   readonly line: WaitingLine;
   readonly isWritable: boolean;
   readonly codec: SocketCodec;
-  write(frame: SocketFrame): void;
+  write(frame: SocketFrame, isCompressed?: boolean): void;
   send(reply: WatchReply): void;
   problem(error: StreamError, facts: { id?: string; streamNo?: string }): void;
   forgetSubscription(id: string): void;
@@ -64,11 +65,13 @@ type Encode = ReturnType<SocketCodec['events']>;
 
 /** Writes the events of one stream to a socket under the id of a subscription. */
 function deliverTo(socket: SocketLine, encode: Encode, subscription: Subscription, credit: Credit, told: Told[]): void {
+  // [WATCH-11] At the head a frame is the same for every session, and would be compressed for each: that costs more than it saves.
+  const isCompressed = subscription.isCatchingUp && isCompressible(subscription.entry.state.open.contentType);
   let bytes = 0;
   for (const one of told) {
     if (one.kind === 'rewind') credit.restart();
     const frame = encode(subscription.entry, one);
-    socket.write(frame);
+    socket.write(frame, isCompressed);
     bytes += frame.length;
   }
   subscription.allow(credit.last);

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { StreamError } from '@rivulet/protocol';
+import { isCompressible } from './coding';
 import type { Delivery, Session } from './delivery';
 import { streamText } from './event-text';
 import { EventStream } from './event-stream';
@@ -8,16 +9,32 @@ import { sseFrame, sseText } from './shared-frames';
 import type { StreamEntry } from './stream-source';
 import type { Outlet, Subscription } from './subscription';
 
+/** Bytes behind the head from which on a feed is gzip [WATCH-11]; one that is nearer, or not of text, would gain nothing by it. */
+const GZIP_BEHIND_BYTES_MIN = 16 * 1024;
+
+/** An estimate: fragments of one stream are much alike. */
+function bytesBehind({ state: { next, bytes } }: StreamEntry, { generation, sequence }: Place): number {
+  return generation === 0 || sequence === 0 ? bytes : (bytes * (next - 1 - sequence)) / (next - 1);
+}
+
+export interface FeedOptions {
+  intervalMs: number;
+  acceptsGzip: boolean;
+}
+
 /** One stream to one `GET /v1/watch/:no/events`: its cursor, and at most one frame on the way. */
 export class SseFeed implements Outlet, Session {
   private readonly stream: EventStream;
   private readonly subscription: Subscription;
   private readonly forget: (() => void)[];
 
-  constructor(private readonly delivery: Delivery, response: ServerResponse, entry: StreamEntry, place: Place, intervalMs: number) {
-    const { keepAlives, metrics } = delivery.options;
-    this.subscription = delivery.subscription(delivery.reader(entry, place), entry, this, intervalMs);
-    this.stream = new EventStream(response, { onWritable: () => this.subscription.pump(), onClose: () => this.close() });
+  constructor(private readonly delivery: Delivery, response: ServerResponse, entry: StreamEntry, place: Place, options: FeedOptions) {
+    const { keepAlives, metrics, compressions } = delivery.options;
+    this.subscription = delivery.subscription(delivery.reader(entry, place), entry, this, options.intervalMs);
+    const isGzip = options.acceptsGzip && compressions.isOn && isCompressible(entry.state.open.contentType)
+      && bytesBehind(entry, place) >= GZIP_BEHIND_BYTES_MIN;
+    const handlers = { onWritable: () => this.subscription.pump(), onClose: () => this.close() };
+    this.stream = new EventStream(response, handlers, isGzip ? compressions : null);
     this.forget = [keepAlives.add(this.stream), metrics.opened('sse')];
     delivery.add(this);
     this.stream.write(sseFrame(sseText(streamText(entry.state))));
@@ -33,7 +50,7 @@ export class SseFeed implements Outlet, Session {
     let bytes = 0;
     for (const one of told) {
       const frame = frames.frame('sse', subscription.entry, one);
-      this.stream.write(frame);
+      this.stream.write(frame, subscription.isCatchingUp);
       bytes += frame.plain.byteLength;
     }
     metrics.delivered(told.length, bytes);

@@ -45,6 +45,8 @@ export class Subscription {
   private isFetching = false;
   private isMoving = false;
   private isStopped = false;
+  /** It was behind when it was last looked at: what is delivered now is its own, not what every session at the head is given. */
+  isCatchingUp = true;
   /** Fragments above this sequence wait for credit. */
   private last = Number.MAX_SAFE_INTEGER;
 
@@ -94,12 +96,13 @@ export class Subscription {
       if (told.length > 0) {
         isMoved = true;
         outlet.deliver(this, told);
+        this.isCatchingUp = !reader.isAtHead;
         if (reader.isFinished) return this.finish();
         if (!reader.isAtHead || told[0]!.kind === 'rewind') continue;
       } else if (reader.isCold) {
         void this.fetch();
         return;
-      }
+      } else this.isCatchingUp = !reader.isAtHead;
       break;
     }
     if (!outlet.isWritable) {

@@ -257,7 +257,7 @@ class StalledSocket extends EventEmitter {
     this.isCut = true;
     this.emit('close');
   }
-  send(text: string, onSent: () => void): void {
+  send(text: string, _options: object, onSent: () => void): void {
     this.bufferedAmount += text.length;
     this.sent.push(onSent);
   }

@@ -65,9 +65,10 @@ export class WatchSocket implements Session, SocketLine {
     this.write(this.codec.encode(reply));
   }
 
-  write(frame: SocketFrame): void {
+  /** @param isCompressed [WATCH-11] if the peer takes it: with permessage-deflate, above 1 KiB */
+  write(frame: SocketFrame, isCompressed = false): void {
     if (this.isClosed) return;
-    this.socket.send(frame, this.onSent);
+    this.socket.send(frame, { compress: isCompressed }, this.onSent);
     if (this.socket.bufferedAmount > BUFFERED_BYTES_MAX) this.isBlocked = true;
     if (this.socket.bufferedAmount <= UNREAD_BYTES_CUT) return;
     this.socket.terminate();

@@ -4,6 +4,7 @@ import type { StreamSummary } from '@rivulet/protocol';
 import type { Principal } from '@rivulet/service';
 import { ChannelFeed } from './channel-feed';
 import { openChannel } from './channel-start';
+import { acceptsGzip } from './coding';
 import { serveContent } from './content';
 import type { Delivery } from './delivery';
 import { EventStream } from './event-stream';
@@ -44,7 +45,9 @@ export class Watch {
         // [WATCH-2] The reader has everything: 204 makes EventSource stop.
         if (place.isFinished) response.writeHead(204).end();
         else if (request.method === 'HEAD') response.writeHead(200, EventStream.HEADERS).end();
-        else if (!response.destroyed && !request.socket.destroyed) return void new SseFeed(delivery, response, entry, place, intervalMs);
+        else if (!response.destroyed && !request.socket.destroyed) {
+          return void new SseFeed(delivery, response, entry, place, { intervalMs, acceptsGzip: acceptsGzip(request) });
+        }
         delivery.options.source.release(entry);
       } catch (error) {
         delivery.options.source.release(entry);

@@ -2,14 +2,21 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
+import { releaseWhenIdle } from './socket-deflate';
 import { problemOf, StreamError, SUBPROTOCOLS } from '@rivulet/protocol';
 import type { Origins } from './cors';
 
 /** @param requestId the one of the upgrade request, for logs and problems */
 export type SocketHandler = (socket: WebSocket, request: IncomingMessage, requestId: string) => void;
 
-/** What the subprotocols of a path are called; the first of the client's list that is known is spoken. */
-const SUBPROTOCOLS_DEFAULT: readonly string[] = [SUBPROTOCOLS.json];
+export interface SocketRouteOptions {
+  /** Those of a path; the first of the client's list that is known is spoken. Default: JSON. */
+  subprotocols?: readonly string[];
+  /** permessage-deflate for clients that offer it, so many messages at once. Default 0: none. */
+  compressionsMax?: number;
+}
+/** [WATCH-11] Messages below this are not compressed. */
+const DEFLATE_BYTES_MIN = 1_024;
 
 interface SocketRoutesOptions {
   origins: Origins;
@@ -25,10 +32,11 @@ export class SocketRoutes {
 
   constructor(private readonly options: SocketRoutesOptions) {}
 
-  /** @param path exact, e.g. `/v1/watch/ws` @param subprotocols a client that offers none gets the first */
-  add(path: string, open: SocketHandler, subprotocols: readonly string[] = SUBPROTOCOLS_DEFAULT): void {
+  /** @param path exact, e.g. `/v1/watch/ws` */
+  add(path: string, open: SocketHandler, options: SocketRouteOptions = {}): void {
     if (this.routes.has(path)) throw new Error(`two WebSocket routes for ${path}`);
-    this.routes.set(path, { server: socketServer(this.options.frameBytesMax, subprotocols), open, subprotocols });
+    const { subprotocols = [SUBPROTOCOLS.json] } = options;
+    this.routes.set(path, { server: socketServer(this.options.frameBytesMax, { ...options, subprotocols }), open, subprotocols });
   }
 
   get paths(): string[] {
@@ -45,8 +53,7 @@ export class SocketRoutes {
     }
     const requestId = this.options.requestId(request);
     route.server.handleUpgrade(request, socket, head, (ws) => {
-      // Without a listener a reset of the peer would be an uncaught error; the close event that follows is what counts.
-      ws.on('error', () => ws.terminate());
+      route.server.emit('connection', ws, request);
       route.open(ws, request, requestId);
     });
   }
@@ -68,15 +75,25 @@ const spoken = (offered: Iterable<string>, known: readonly string[]): string | u
   [...offered].map((name) => name.trim()).find((name) => known.includes(name));
 
 /** The WebSockets of one path, upgraded by hand. */
-export function socketServer(frameBytesMax: number, subprotocols: readonly string[]): WebSocketServer {
-  return new WebSocketServer({
+export function socketServer(frameBytesMax: number, options: SocketRouteOptions & { subprotocols: readonly string[] }): WebSocketServer {
+  const { subprotocols, compressionsMax = 0 } = options;
+  const server = new WebSocketServer({
     noServer: true,
-    // A larger message ends the socket with 1009 before it is buffered.
+    // A larger message ends the socket with 1009 before it is buffered, and before more than that is inflated of it.
     maxPayload: frameBytesMax,
-    // Compression costs about 300 KiB per socket with zlib's defaults.
-    perMessageDeflate: false,
+    perMessageDeflate: compressionsMax > 0 && {
+      // Without takeover nothing has to be kept between two messages, and nothing is.
+      serverNoContextTakeover: true, clientNoContextTakeover: true,
+      threshold: DEFLATE_BYTES_MIN, concurrencyLimit: compressionsMax, zlibDeflateOptions: { level: 1 },
+    },
     handleProtocols: (offered) => spoken(offered, subprotocols) ?? false,
   });
+  server.on('connection', (ws) => {
+    // Without a listener a reset of the peer would be an uncaught error; the close event that follows is what counts.
+    ws.on('error', () => ws.terminate());
+    releaseWhenIdle(ws);
+  });
+  return server;
 }
 
 function refuse(socket: Duplex, error: StreamError): void {
