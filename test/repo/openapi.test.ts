@@ -9,7 +9,7 @@ class EveryRoute {}
 
 /** The files of the page are not part of the API. */
 const isOfTheApi = ({ url, method }: RouteFact): boolean =>
-  method !== 'HEAD' && /^\/(v1\/|healthz|readyz|metrics|openapi\.json)/.test(url);
+  method !== 'HEAD' && /^\/(v1\/|healthz|readyz|metrics|(open|async)api\.json)/.test(url);
 
 /** Starts all apps in this process and looks at what they registered. */
 async function routesOfAllApps(): Promise<{ http: string[]; sockets: string[] }> {

@@ -166,7 +166,7 @@ test('/openapi.json describes the routes of this app, and every reference in it 
   expect(document).toEqual(JSON.parse(JSON.stringify(openApi())));
   const described = Object.keys(document.paths).filter((path) => !/^\/v1\/(streams|watch|pipe)/.test(path));
   const urls = system.frame.routes.map(({ url }) => url.replace(/:(\w+)/g, '{$1}'));
-  const routes = new Set(urls.filter((url) => /^\/(v1|healthz|readyz|metrics|openapi)/.test(url)));
+  const routes = new Set(urls.filter((url) => /^\/(v1|healthz|readyz|metrics|openapi|asyncapi)/.test(url)));
   expect(described.sort()).toEqual([...routes].sort());
   for (const [, name] of JSON.stringify(document).matchAll(/#\/components\/schemas\/(\w+)/g)) {
     expect(document.components.schemas).toHaveProperty(name as string);

@@ -7,5 +7,6 @@ export { ALLOCATOR_PREFIX, allocatorRows, allProcessRows, readAllocatorConfig } 
 export type { AllocatorConfig } from './config';
 export { AllocatorModule, grpcServer } from './module';
 export type { AllocatorModuleParts } from './module';
+export { asyncApi } from './asyncapi';
 export { openApi } from './openapi';
 export { StreamList } from './stream-list';

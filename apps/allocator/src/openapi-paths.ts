@@ -36,7 +36,7 @@ const events = (which: string): Node => ({
   200: ok(`Server-sent events: ${which}. The id of an event is its cursor.`, { 'text/event-stream': { schema: text } }),
 });
 const socket = (tag: string, summary: string): Node => ({
-  get: { ...operation({ summary, tag, answers: { 101: ok('A WebSocket with JSON frames.') } }), 'x-websocket': true },
+  get: { ...operation({ summary, tag, answers: { 101: ok('A WebSocket; its frames are in /asyncapi.json.') } }), 'x-websocket': true },
 });
 
 function producing(): Node {
@@ -133,6 +133,7 @@ function system(): Node {
     '/readyz': open('Ready to do its job', { 200: ok('Ready.', asJson('Readiness')), 503: ok('Not ready, and why.', asJson('Readiness')) }),
     '/metrics': open('Prometheus metrics', { 200: ok('Metrics.', { 'text/plain': { schema: text } }) }),
     '/openapi.json': open('This document', { 200: ok('OpenAPI 3.1.', { [JSON_TYPE]: { schema: { type: 'object' } } }) }),
+    '/asyncapi.json': open('Messages of sockets, event streams and topics', { 200: ok('AsyncAPI 3.0.', { [JSON_TYPE]: { schema: { type: 'object' } } }) }),
   };
 }
 

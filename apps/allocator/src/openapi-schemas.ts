@@ -3,16 +3,16 @@ import { ERRORS } from '@rivulet/protocol';
 /** A JSON Schema (2020-12), or any other node of the document. */
 export type Node = Record<string, unknown>;
 
-const text: Node = { type: 'string' };
-const whole: Node = { type: 'integer', minimum: 0 };
-const ms: Node = { type: 'integer', description: 'Milliseconds since the epoch.' };
-const span: Node = { type: 'integer', minimum: 0, description: 'Milliseconds.' };
-const metadata: Node = { type: 'object', additionalProperties: true };
+export const text: Node = { type: 'string' };
+export const whole: Node = { type: 'integer', minimum: 0 };
+export const ms: Node = { type: 'integer', description: 'Milliseconds since the epoch.' };
+export const span: Node = { type: 'integer', minimum: 0, description: 'Milliseconds.' };
+export const metadata: Node = { type: 'object', additionalProperties: true };
 export const streamNo: Node = { type: 'string', pattern: '^[0-9abcdefghjkmnpqrstvwxyz]{32}$', description: 'Issued by this system; never made up.' };
 export const status: Node = { enum: ['open', 'lost', 'ended', 'failed', 'cancelled', 'expired', 'deleted'] };
-const merge: Node = { enum: ['text', 'bytes', 'json', 'latest'] };
+export const merge: Node = { enum: ['text', 'bytes', 'json', 'latest'] };
 export const streamClass: Node = { enum: ['interactive', 'bulk'] };
-const cursor: Node = { type: 'string', description: '`epoch.sequence`, or `epoch.sequence.f` for the final event. Opaque to applications.' };
+export const cursor: Node = { type: 'string', description: '`epoch.sequence`, or `epoch.sequence.f` for the final event. Opaque to applications.' };
 const limits: Node = {
   heldFragmentsMax: whole, heldBytesMax: whole, gapMsMax: span, attemptsMax: whole, fragmentBytesMax: whole,
   streamBytesMax: { ...whole, description: '0: no limit.' },
@@ -20,17 +20,17 @@ const limits: Node = {
 
 export const reference = (name: string): Node => ({ $ref: `#/components/schemas/${name}` });
 export const listOf = (items: Node): Node => ({ type: 'array', items });
-const orNull = (schema: Node): Node => ({ anyOf: [schema, { type: 'null' }] });
+export const orNull = (schema: Node): Node => ({ anyOf: [schema, { type: 'null' }] });
 
 /** @param optional names of the properties that may be absent */
-function shape(properties: Node, optional: readonly string[] = [], description?: string): Node {
+export function shape(properties: Node, optional: readonly string[] = [], description?: string): Node {
   const required = Object.keys(properties).filter((name) => !optional.includes(name));
   return { type: 'object', properties, ...(required.length > 0 ? { required } : {}), ...(description ? { description } : {}) };
 }
 
-const allOptional = (properties: Node, description?: string): Node => shape(properties, Object.keys(properties), description);
+export const allOptional = (properties: Node, description?: string): Node => shape(properties, Object.keys(properties), description);
 
-const fragmentIn: Node = {
+export const fragmentIn: Node = {
   seq: { ...whole, minimum: 1 }, data: { description: 'A string on text streams, any JSON value on json and latest streams.' },
   base64: { type: 'string', contentEncoding: 'base64' }, lane: text,
 };
@@ -38,7 +38,7 @@ const summary: Node = {
   streamNo, status, channel: text, contentType: text, merge, class: streamClass, epoch: whole, sequence: whole, bytes: whole,
   checksum: whole, openedAt: ms, updatedAt: ms, attempts: listOf(reference('Attempt')), final: orNull(reference('FinalFacts')), metadata, sessions: whole,
 };
-const finalFacts: Node = {
+export const finalFacts: Node = {
   status, reason: text, message: text, epoch: whole, sequence: whole, bytes: whole, checksum: { ...whole, description: 'CRC-32 of the content.' },
   digest: { type: 'string', description: 'SHA-256 in hex as the producer gave it, or empty.' }, metadata, at: ms,
 };

@@ -4,6 +4,7 @@ import { extname, join } from 'node:path';
 import { Controller, Get, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StreamError } from '@rivulet/protocol';
+import { asyncApi } from './asyncapi';
 import { openApi } from './openapi';
 
 const PUBLIC_FOLDER = join(__dirname, '..', 'public');
@@ -24,11 +25,13 @@ interface Asset { body: Buffer; type: string; etag: string }
 @Controller()
 export class PageController {
   private readonly assets = new Map<string, Asset>();
-  private readonly description: Asset;
+  private readonly http: Asset;
+  private readonly messages: Asset;
 
   constructor() {
     for (const name of PAGE_FILES) this.assets.set(`/${name}`, asset(readFileSync(join(PUBLIC_FOLDER, name)), TYPES[extname(name)] as string));
-    this.description = asset(Buffer.from(JSON.stringify(openApi(), null, 2)), 'application/json');
+    this.http = asset(Buffer.from(JSON.stringify(openApi(), null, 2)), 'application/json');
+    this.messages = asset(Buffer.from(JSON.stringify(asyncApi(), null, 2)), 'application/json');
   }
 
   @Get()
@@ -43,7 +46,12 @@ export class PageController {
 
   @Get('openapi.json')
   openApi(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
-    sendAsset(this.description, request, reply);
+    sendAsset(this.http, request, reply);
+  }
+
+  @Get('asyncapi.json')
+  asyncApi(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
+    sendAsset(this.messages, request, reply);
   }
 
   private send(path: string, request: FastifyRequest, reply: FastifyReply): void {

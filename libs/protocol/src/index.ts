@@ -37,6 +37,7 @@ export { HEADERS, SUBPROTOCOLS } from './wire';
 export type {
   AbortBody, AdminPartition, AdminStream, AdminStreamPage,
   AppendAck, AppendBody, CancelBody, EndBody, FinalEvent, FragmentEvent, FragmentIn, LostEvent, OpenOptions, OpenedStream, PartitionClaim,
-  ProblemEvent, ProduceReply, ProduceRequest, ReaderEvent, ResumedEvent, RetriedStream, RetryBody, RewindEvent, StreamEvent, StreamSummary,
+  ProblemEvent, ProduceReply, ProduceRequest, ReaderEvent, ResetEvent, ResumedEvent, RetriedStream, RetryBody, RewindEvent, StreamEvent,
+  StreamSummary,
   VerdictReply, WatchReply, WatchRequest,
 } from './wire';

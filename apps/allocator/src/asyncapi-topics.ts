@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { topicSpecs } from '@rivulet/log';
+import { topicNames } from '@rivulet/protocol';
+import type { LifecycleValue, OwnerValue, TopicNames } from '@rivulet/protocol';
+import { listOf, metadata, ms, orNull, reference, shape, status, streamNo, text, whole } from './openapi-schemas';
+import type { Node } from './openapi-schemas';
+
+type Topic = keyof TopicNames;
+const PREFIX_DEFAULT = 'rivulet';
+const version: Node = { ...listOf({ type: 'integer' }), minItems: 3, maxItems: 3, description: '(claim, folded offset, n-th value there): the highest counts, never the last.' };
+
+/** @returns a schema of libs/protocol/proto as a payload */
+export function protobuf(name: 'log' | 'watch'): Node {
+  const folder = join(dirname(require.resolve('@rivulet/protocol')), '..', 'proto');
+  return { schemaFormat: 'application/vnd.google.protobuf;version=3', schema: readFileSync(join(folder, `${name}.proto`), 'utf8') };
+}
+
+const lifecycle: { [Name in keyof Required<LifecycleValue>]: Node } = {
+  version, streamNo, status, open: { type: 'object', description: 'The `open` record.', properties: { channel: text, contentType: text, metadata } },
+  openedAt: ms, openedOffset: whole, epoch: whole, writerRun: text, sequence: whole, bytes: whole, checksum: whole, updatedAt: ms,
+  attempts: listOf(reference('Attempt')), verdicts: listOf(reference('Verdict')), final: orNull(reference('FinalFacts')),
+  checkpoint: shape({ offset: whole, state: { description: 'State of the judge; its own business.' } }),
+  positions: listOf({ type: 'object', description: 'Where a cold read may start.' }),
+};
+const owner: { [Name in keyof OwnerValue]: Node } = { version, instance: text, address: text, replayFrom: whole, logId: text };
+
+interface Message { key: string; summary: string; payload: Node; contentType: string; headers?: Node }
+const MESSAGES: Record<Topic, Record<string, Message>> = {
+  fragments: {
+    LogRecord: { key: 'The streamNo, or `#beat`.', summary: 'Every fact about a stream.', payload: protobuf('log'), contentType: 'application/x-protobuf' },
+  },
+  lifecycle: {
+    LifecycleValue: {
+      key: 'The streamNo.', summary: 'What everyone may know of a stream, and the checkpoint of its owner. No value: removed.', contentType: 'application/json',
+      payload: shape(lifecycle, ['writerRun', 'checkpoint']),
+    },
+    OwnerValue: { key: '`#owner`.', summary: 'Who writes this partition.', contentType: 'application/json', payload: shape(owner) },
+  },
+  cursors: {
+    CursorValue: { key: 'session/streamNo', summary: 'Reserved for what named sessions confirm.', contentType: 'application/json', payload: { type: 'object' } },
+  },
+  deadletters: {
+    DeadLetter: {
+      key: 'That of the record.', summary: 'The bytes of a record nobody can read.', contentType: 'application/octet-stream', payload: {},
+      headers: shape({ reason: text, topic: text, partition: text, offset: text }),
+    },
+  },
+};
+
+export const topicMessages = (): Node => Object.fromEntries(Object.values(MESSAGES).flatMap((messages) => Object.entries(messages).map(
+  ([name, { key, summary, payload, contentType, headers }]) => [name, {
+    name, title: name, summary, contentType, payload, ...(headers === undefined ? {} : { headers }),
+    bindings: { kafka: { key: { type: 'string', description: key }, bindingVersion: '0.5.0' } },
+  }],
+)));
+
+/** One channel for each topic, from what the services create. */
+export function topicChannels(): Node {
+  const names = topicNames(PREFIX_DEFAULT);
+  const specs = topicSpecs(names, { interactive: 1, bulk: 1, replication: 1, minInsync: 1 });
+  return Object.fromEntries((Object.keys(names) as Topic[]).map((topic) => {
+    const { settings } = specs.find((spec) => spec.topic === names[topic])!;
+    const topicConfiguration = { 'cleanup.policy': settings['cleanup.policy']!.split(','), 'retention.ms': Number(settings['retention.ms']) };
+    return [topic, {
+      address: `{prefix}.${topic}`, title: `Topic ${names[topic]}`, servers: [{ $ref: '#/servers/kafka' }],
+      parameters: { prefix: { default: PREFIX_DEFAULT, description: 'RIVULET_TOPIC_PREFIX' } },
+      messages: Object.fromEntries(Object.keys(MESSAGES[topic]).map((name) => [name, { $ref: `#/components/messages/${name}` }])),
+      bindings: { kafka: { topic: names[topic], topicConfiguration, bindingVersion: '0.5.0' } },
+    }];
+  }));
+}
