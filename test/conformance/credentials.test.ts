@@ -47,6 +47,18 @@ test('a token is for one stream and for what its scope says', async () => {
   expect((await raw.call('GET', `/v1/watch/${mine.streamNo}`, { token: mine.readToken })).status).toBe(200);
 });
 
+test('[WATCH-8] a token signed for a reader reads and cancels its stream, writes nothing, and is good for no other', async () => {
+  const [mine, other] = [await raw.open(), await raw.open()];
+  const { status, json } = await raw.call('POST', '/v1/tokens', { json: { streamNo: mine.streamNo, scope: 'read cancel' } });
+  expect(status).toBe(201);
+  const { token } = json as { token: string };
+  expect((await raw.post(mine, 'fragments', { seq: 1, data: 'x' }, token)).status).toBe(403);
+  expect((await raw.post(other, 'cancel', {}, token)).status).toBe(403);
+  expect((await raw.call('GET', `/v1/watch/${mine.streamNo}`, { token })).status).toBe(200);
+  const cancelled = await raw.post(mine, 'cancel', { reason: 'enough' }, token);
+  expect([cancelled.status, cancelled.json.status]).toEqual([200, 'cancelled']);
+});
+
 test('[APPEND-6] the token of a stream whose ttl is over has expired; past its retention the stream is gone', async () => {
   const stream = await raw.open({ ttlMs: 1000, retentionMs: 1000 });
   const codes = new Set<string>();

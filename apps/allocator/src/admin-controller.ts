@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StreamError } from '@rivulet/protocol';
 import type { AdminStream, AdminStreamPage, CancelBody, VerdictReply } from '@rivulet/protocol';
 import { Auth, credentialsOf } from '@rivulet/service';
-import type { Frame, Principal, Scope } from '@rivulet/service';
+import type { Frame, Principal, Wanted } from '@rivulet/service';
 import { Allocator } from './allocator';
 import { StreamList } from './stream-list';
 import type { ListQuery } from './stream-list';
@@ -21,13 +21,15 @@ export class AdminController {
 
   @Get()
   async page(@Req() request: FastifyRequest, @Query() query: ListQuery): Promise<AdminStreamPage> {
-    await this.admit(request, 'inspect');
+    const { channel } = query;
+    // What a channel has is nothing new to somebody who may read it: its feed tells the same.
+    await this.admit(request, typeof channel === 'string' && channel !== '' ? { scope: 'read', channel } : { scope: 'inspect' });
     return this.list.page(query);
   }
 
   @Get(':no')
   async one(@Req() request: FastifyRequest, @Param('no') no: string): Promise<AdminStream> {
-    await this.admit(request, 'inspect');
+    await this.admit(request, { scope: 'inspect' });
     return this.list.one(no);
   }
 
@@ -36,16 +38,16 @@ export class AdminController {
   async cancel(
     @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply, @Param('no') no: string, @Body() body: unknown,
   ): Promise<VerdictReply> {
-    const principal = await this.admit(request, 'admin');
+    const principal = await this.admit(request, { scope: 'admin' });
     const verdict = await this.allocator.cancel({ streamNo: no, by: principal.id, reason: reasonOf(body) });
     if (verdict.status === 'PENDING') reply.code(202);
     this.frame.logger.info({ requestId: request.id, streamNo: no, by: principal.id, status: verdict.status }, 'cancelled by an operator');
     return verdict;
   }
 
-  private async admit(request: FastifyRequest, scope: Scope): Promise<Principal> {
+  private async admit(request: FastifyRequest, wanted: Wanted): Promise<Principal> {
     const principal = await this.auth.authenticate(credentialsOf(request));
-    this.auth.authorize(principal, { scope });
+    this.auth.authorize(principal, wanted);
     return principal;
   }
 }

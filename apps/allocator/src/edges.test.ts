@@ -123,6 +123,44 @@ test('admin: an operator and a viewer read, a producer and a stream token do not
   expect((await fetch(`${system.url}/v1/admin/streams`)).status).toBe(401);
 });
 
+test('admin: the streams of one channel are for whoever may read that channel', async () => {
+  const { streamNo, readToken } = await opened({ channel: 'room-1' });
+  const auth = new Map([['app', apiKey('app')], ['of the channel', await system.frame.auth.mintChannel('room-1', Date.now() + 60_000)],
+    ['of another', await system.frame.auth.mintChannel('room-2', Date.now() + 60_000)], ['of a stream in it', readToken]]);
+  const answers = (): Promise<unknown[]> => Promise.all([...auth].map(async ([who, credential]) => {
+    const answer = await fetch(`${system.url}/v1/admin/streams?channel=room-1`, { headers: { authorization: `Bearer ${credential}` } });
+    return [who, answer.status, answer.ok && (await answer.json() as AdminStreamPage).streams.map((one) => one.streamNo)];
+  }));
+  const expected = [['app', 200, [streamNo]], ['of the channel', 200, [streamNo]], ['of another', 403, false], ['of a stream in it', 403, false]];
+  await eventually(async () => expect(await answers()).toEqual(expected));
+});
+
+test('tokens: a key signs for a stream or a channel what it may do itself, for as long as asked, and a token signs none', async () => {
+  const { streamNo, readToken } = await opened({ channel: 'room-3' });
+  const ask = async (credential: string, body: object): Promise<{ status: number; code?: string; token?: string; expiresAt?: number }> => {
+    const answer = await fetch(`${system.url}/v1/tokens`, {
+      method: 'POST', headers: { authorization: `Bearer ${credential}`, 'content-type': 'application/json' }, body: JSON.stringify(body),
+    });
+    return { status: answer.status, ...await answer.json() as object };
+  };
+  const claimsOf = async (token = '') => (await system.frame.auth.authenticate({ authorization: `Bearer ${token}` })).claims;
+  const both = await ask(apiKey('app'), { streamNo, scope: 'read cancel', ttlMs: 60_000 });
+  expect(both.status).toBe(201);
+  expect(await claimsOf(both.token)).toEqual({ sub: streamNo, scope: 'read cancel', exp: both.expiresAt! / 1000 });
+  expect(Math.abs(both.expiresAt! - Date.now() - 60_000)).toBeLessThan(5_000);
+  const channel = await ask(apiKey('eye'), { channel: 'room-3' });
+  expect(await claimsOf(channel.token)).toMatchObject({ ch: 'room-3', scope: 'read' });
+  const refused = async (credential: string, body: object) => (await ask(credential, body)).code;
+  expect(await refused(apiKey('eye'), { streamNo, scope: 'read cancel' })).toBe('FORBIDDEN');
+  expect(await refused(readToken, { streamNo })).toBe('FORBIDDEN');
+  expect(await refused(both.token!, { streamNo })).toBe('FORBIDDEN');
+  expect(await refused('', { streamNo })).toBe('UNAUTHENTICATED');
+  expect(await refused(apiKey('app'), { streamNo: '0'.repeat(32) })).toBe('STREAM_NO_NOT_ISSUED');
+  for (const body of [{}, { streamNo, channel: 'room-3' }, { channel: 'room-3', scope: 'cancel' }, { streamNo, scope: 'write' }, { streamNo, ttlMs: 1 }, { streamNo, more: 1 }]) {
+    expect([body, await refused(apiKey('ops'), body)]).toEqual([body, 'OPTIONS_INVALID']);
+  }
+});
+
 test('admin: the list and one stream; only an operator cancels', async () => {
   const { streamNo } = await opened({ channel: 'admin-test', metadata: { who: 'me' } });
   await call('Retry', { stream_no: streamNo, epoch: 1, attempt_id: 'second' });

@@ -15,6 +15,8 @@ import { GrpcController } from './grpc-controller';
 import { PageController } from './page-controller';
 import { PartitionList } from './partition-list';
 import { PartitionsController } from './partitions-controller';
+import { ReaderTokens } from './reader-tokens';
+import { ReaderTokensController } from './reader-tokens-controller';
 import { StreamList } from './stream-list';
 import { FRAME } from './tokens';
 
@@ -32,12 +34,13 @@ export class AllocatorModule {
   static with({ frame, log, config, built = buildAllocator(frame, log, config) }: AllocatorModuleParts): DynamicModule {
     return {
       module: AllocatorModule,
-      controllers: [AdminController, GrpcController, PageController, PartitionsController],
+      controllers: [AdminController, GrpcController, PageController, PartitionsController, ReaderTokensController],
       providers: [
         { provide: FRAME, useValue: frame },
         { provide: Auth, useValue: frame.auth },
         { provide: Allocator, useValue: built.allocator },
         { provide: StreamList, useValue: built.list },
+        { provide: ReaderTokens, useValue: new ReaderTokens(frame.auth, frame.streamNos, Date.now) },
         { provide: PartitionList, useValue: built.partitions },
       ],
     };

@@ -72,6 +72,9 @@ function producing(): Node {
       summary: 'Start the next attempt', tag: 'Producing', answers: { 201: ok('It is yours.', asJson('RetriedStream')) },
       rest: { parameters: [no, streamEpoch], ...body(asJson('RetryBody'), true) },
     }) },
+    '/v1/tokens': { post: operation({
+      summary: 'Sign a token for a reader', tag: 'Producing', answers: { 201: ok('Signed.', asJson('IssuedToken')) }, rest: body(asJson('TokenBody'), true),
+    }) },
     '/v1/pipe': { put: piped('put'), post: piped('post') },
     '/v1/streams/ws': socket('Producing', 'Many streams on one socket'),
   };

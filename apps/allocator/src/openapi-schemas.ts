@@ -55,6 +55,10 @@ export const schemas: Node = {
     streamNo, epoch: whole, writeToken: text, readToken: text,
     links: shape({ append: text, end: text, events: text, content: text, state: text }),
   }),
+  TokenBody: allOptional({
+    streamNo, channel: text, scope: { enum: ['read', 'cancel', 'read cancel'], default: 'read' }, ttlMs: { ...span, default: 3_600_000 },
+  }, 'One of streamNo and channel; cancel only with streamNo.'),
+  IssuedToken: shape({ token: text, expiresAt: ms }),
   FragmentIn: allOptional(fragmentIn, 'Exactly one of data and base64.'),
   AppendBody: allOptional({ ...fragmentIn, fragments: listOf(reference('FragmentIn')) }, 'One fragment, or fragments.'),
   AppendAck: {

@@ -1,5 +1,7 @@
 import { HEADERS } from '@rivulet/protocol';
-import type { OpenOptions, OpenedStream, RetriedStream, RetryBody, StreamSummary, VerdictReply } from '@rivulet/protocol';
+import type {
+  AdminStreamPage, IssuedToken, OpenOptions, OpenedStream, RetriedStream, RetryBody, StreamClass, StreamSummary, TokenBody, VerdictReply,
+} from '@rivulet/protocol';
 import { resend } from './backoff';
 import { watchChannel } from './channel';
 import type { ChannelEvent, ChannelOptions } from './channel';
@@ -33,6 +35,8 @@ export interface RetryOptions extends ProducerOptions {
   /** Asking again with the same one is harmless. Default: a new one. */
   attemptId?: string;
 }
+/** Which streams to list; `cursor` is the `next` of the page before. */
+export interface StreamFilter { channel?: string; status?: string; class?: StreamClass; limit?: number; cursor?: string }
 
 export class Rivulet {
   private readonly endpoint: Endpoint & { token: string };
@@ -122,6 +126,18 @@ export class Rivulet {
   /** What the stream is now: status, sequence, bytes, attempts, and `final` once it has ended. @throws StreamError STREAM_NOT_FOUND, … */
   state(streamNo: string): Promise<StreamSummary> {
     return this.call<StreamSummary>({ method: 'GET', path: `/v1/watch/${streamNo}` });
+  }
+
+  /** Streams, newest first, a page at a time. With a channel the scope read of it is enough, else it takes a viewer's or operator's key. */
+  streams(filter: StreamFilter = {}): Promise<AdminStreamPage> {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(filter)) if (value !== undefined) query.set(name, String(value));
+    return this.call<AdminStreamPage>({ method: 'GET', path: `/v1/admin/streams?${query}` });
+  }
+
+  /** Signs a token for a browser: one stream or channel, and no more than it needs. Takes an API key. */
+  issueToken(body: TokenBody): Promise<IssuedToken> {
+    return this.call<IssuedToken>({ method: 'POST', path: '/v1/tokens', body: JSON.stringify(body) });
   }
 
   private async startOpen(

@@ -36,8 +36,8 @@ export { completeUtf8Length, isValidUtf8 } from './utf8';
 export { HEADERS, SUBPROTOCOLS } from './wire';
 export type {
   AbortBody, AdminPartition, AdminStream, AdminStreamPage,
-  AppendAck, AppendBody, CancelBody, EndBody, FinalEvent, FragmentEvent, FragmentIn, LostEvent, OpenOptions, OpenedStream, PartitionClaim,
-  ProblemEvent, ProduceReply, ProduceRequest, ReaderEvent, ResetEvent, ResumedEvent, RetriedStream, RetryBody, RewindEvent, StreamEvent,
-  StreamSummary,
+  AppendAck, AppendBody, CancelBody, EndBody, FinalEvent, FragmentEvent, FragmentIn, IssuedToken, LostEvent, OpenOptions, OpenedStream,
+  PartitionClaim, ProblemEvent, ProduceReply, ProduceRequest, ReaderEvent, ResetEvent, ResumedEvent, RetriedStream, RetryBody, RewindEvent, StreamEvent,
+  StreamSummary, TokenBody,
   VerdictReply, WatchReply, WatchRequest,
 } from './wire';

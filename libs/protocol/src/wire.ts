@@ -22,6 +22,9 @@ export interface OpenedStream {
   readToken: string;
   links: { append: string; end: string; events: string; content: string; state: string };
 }
+/** Body of POST /v1/tokens: what the bearer may do with that stream, or with that channel (read only). */
+export interface TokenBody { streamNo?: string; channel?: string; scope?: 'read' | 'cancel' | 'read cancel'; ttlMs?: number }
+export interface IssuedToken { token: string; expiresAt: number }
 export interface RetriedStream {
   streamNo: string;
   epoch: number;

@@ -137,6 +137,11 @@ export class Auth {
     });
   }
 
+  /** Lets its bearer do that with one stream. @param expiresAt ms since the epoch */
+  mintStream(streamNo: string, scope: 'read' | 'cancel' | 'read cancel', expiresAt: number): Promise<string> {
+    return this.sign({ sub: streamNo, scope, exp: seconds(expiresAt) });
+  }
+
   /** Lets its bearer watch every stream of a channel. @param expiresAt ms since the epoch */
   mintChannel(channel: string, expiresAt: number): Promise<string> {
     return this.sign({ ch: channel, scope: 'read', exp: seconds(expiresAt) });
