@@ -20,6 +20,11 @@ export interface ProducerOptions {
   windowFragmentsMax?: number;
   /** POSTs under way at once. Default 2. */
   inFlightMax?: number;
+  /**
+   * A silent producer proves its life at least this often, which is also how it learns of a cancel, ms. Default: each second while the
+   * silence is short, then a third of the lease.
+   */
+  heartbeatMs?: number;
   /** A call that has not succeeded after this long, resends included, fails the producer, ms. Default 5 minutes. */
   giveUpMs?: number;
 }
@@ -120,7 +125,9 @@ export class Producer {
       onFailure: (error) => this.close(error),
     });
     this.intervalMs = options.intervalMs ?? 0;
-    this.heartbeat = setInterval(() => void this.beat(grant.leaseMs), Math.min(BEAT_MS / 2, Math.ceil(grant.leaseMs / 6)));
+    const { heartbeatMs = Infinity } = options;
+    const tickMs = Math.min(BEAT_MS / 2, Math.ceil(grant.leaseMs / 6), heartbeatMs / 2);
+    this.heartbeat = setInterval(() => void this.beat(grant.leaseMs, heartbeatMs), tickMs);
     (this.heartbeat as { unref?: () => void }).unref?.();
   }
 
@@ -250,9 +257,9 @@ export class Producer {
   }
 
   /** Proof of life while nothing is written; it is also how a silent producer learns of a cancel [APPEND-7]. */
-  private async beat(leaseMs: number): Promise<void> {
+  private async beat(leaseMs: number, heartbeatMs: number): Promise<void> {
     const isOften = Date.now() - this.wroteAt < BEATING_OFTEN_MS;
-    if (this.isBeating || Date.now() - this.sentAt < Math.min(leaseMs / 3, isOften ? BEAT_MS : Infinity)) return;
+    if (this.isBeating || Date.now() - this.sentAt < Math.min(leaseMs / 3, heartbeatMs, isOften ? BEAT_MS : Infinity)) return;
     this.isBeating = true;
     try {
       // Once: the next tick is the resend. Waiting for one would keep a process alive whose producer nobody uses any more.

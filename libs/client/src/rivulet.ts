@@ -118,9 +118,12 @@ export class Rivulet {
     return receiveFile({ endpoint: { ...this.endpoint, token }, state }, streamNo, target, options);
   }
 
-  /** Ends a stream for everybody; its producer stops. @returns the log's verdict. @throws StreamError FORBIDDEN, STREAM_FINAL [WATCH-8] */
-  cancel(streamNo: string, reason = ''): Promise<VerdictReply> {
-    return this.call<VerdictReply>({ method: 'POST', path: `/v1/streams/${streamNo}/cancel`, body: JSON.stringify({ reason }) });
+  /**
+   * Ends a stream for everybody; its producer stops. @returns the log's verdict. @throws StreamError FORBIDDEN, STREAM_FINAL [WATCH-8]
+   * @param token instead of the client's; it needs the scope cancel
+   */
+  cancel(streamNo: string, reason = '', token?: string): Promise<VerdictReply> {
+    return this.call<VerdictReply>({ method: 'POST', path: `/v1/streams/${streamNo}/cancel`, body: JSON.stringify({ reason }) }, token);
   }
 
   /** What the stream is now: status, sequence, bytes, attempts, and `final` once it has ended. @throws StreamError STREAM_NOT_FOUND, … */

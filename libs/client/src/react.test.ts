@@ -1,0 +1,244 @@
+import path from 'node:path';
+import { build } from 'esbuild';
+import type { Browser, Page, Request } from 'playwright-core';
+import { createElement } from 'react';
+import { renderToString } from 'react-dom/server';
+import { startRivulet } from '@rivulet/standalone';
+import type { RunningRivulet } from '@rivulet/standalone';
+import { NO_BROWSER, findBrowser, startBrowser } from '../../../test/support/browser';
+import { eventually } from '../../../test/support/eventually';
+import { RivuletProvider, useStream } from './react';
+import type { UseStream } from './react';
+import { rivulet } from './rivulet';
+import type { Rivulet } from './rivulet';
+
+interface View { name: string; no?: string; options?: object }
+/** What the page keeps of a component: every state it was shown in, and how it stands. */
+interface Seen { now: UseStream & { code?: string }; texts: number[]; commits: number }
+
+/** Shows streams in React's strict and development mode, where effects run twice and mistakes are console errors. */
+const PAGE = `
+  import { StrictMode, createElement as h, useEffect } from 'react';
+  import { createRoot, hydrateRoot } from 'react-dom/client';
+  import { rivulet } from '@rivulet/client';
+  import { RivuletProvider, useStream } from '@rivulet/client/react';
+  const client = rivulet({ url: location.origin, token: window.token });
+  window.seen = {};
+  window.cancel = (name, reason) => seen[name].now.cancel(reason).then(({ status }) => status);
+  function Stream({ name, no, options }) {
+    const now = useStream(no, options);
+    useEffect(() => {
+      const { texts = [], commits = 0 } = seen[name] ?? {};
+      seen[name] = { now: { ...now, code: now.error?.code }, texts: [...texts, now.text.length], commits: commits + 1 };
+    }, [now]);
+    return h('p', { id: name }, now.status, ' ', now.text, JSON.stringify(now.items));
+  }
+  const tree = (views) => h(StrictMode, null, h(RivuletProvider, { client }, views.map((view) => h(Stream, { key: view.name, ...view }))));
+  const container = document.getElementById('root');
+  const root = window.hydrated ? hydrateRoot(container, tree(window.hydrated)) : createRoot(container);
+  window.show = (views) => root.render(tree(views));`;
+
+test('a server shows a stream as connecting, asks nobody for it, and keeps nothing of it', () => {
+  const fetching = jest.fn();
+  const client = rivulet({ url: 'http://127.0.0.1:9', token: 't', fetch: fetching });
+  const Show = ({ no }: { no?: string }) => {
+    const { status, text, items, attempt, error } = useStream(no);
+    return createElement('p', null, JSON.stringify({ status, text, items, attempt, error }));
+  };
+  const render = (no?: string): string => renderToString(createElement(RivuletProvider, { client }, createElement(Show, { no }))).replaceAll('&quot;', '"');
+  expect(render('s1')).toBe('<p>{"status":"connecting","text":"","items":[],"attempt":0,"error":null}</p>');
+  expect(render()).toContain('"status":"idle"');
+  expect(fetching).not.toHaveBeenCalled();
+  expect(() => renderToString(createElement(Show, { no: 's1' }))).toThrow('RivuletProvider');
+});
+
+const executablePath = findBrowser();
+if (executablePath === null) {
+  test('NOT RUN: useStream in a real browser, for want of one', () => {
+    if (process.env['CI']) throw new Error(NO_BROWSER);
+    console.warn(NO_BROWSER);
+  });
+} else describe('in a browser', () => suite(executablePath));
+
+function suite(chromium: string): void {
+  let system: RunningRivulet;
+  let browser: Browser;
+  let client: Rivulet;
+  let script: string;
+  let page: Page;
+  /** Errors and warnings of React and of the page; connections of watching that began and ended. */
+  let faults: string[];
+  let watched: { begun: number; ended: number };
+
+  beforeAll(async () => {
+    const bundling = build({
+      stdin: { contents: PAGE, resolveDir: path.join(__dirname, '..') }, bundle: true, write: false, platform: 'browser', format: 'iife',
+      define: { 'process.env.NODE_ENV': '"development"' }, logLevel: 'silent',
+    });
+    [system, browser] = await Promise.all([startRivulet({ env: { RIVULET_LOG_LEVEL: 'error' } }), startBrowser(chromium)]);
+    client = rivulet({ url: system.url, token: system.apiKey });
+    script = (await bundling).outputFiles[0]!.text;
+  }, 60_000);
+  afterAll(async () => {
+    await browser.close();
+    await system.stop();
+  });
+  beforeEach(async () => {
+    faults = [];
+    watched = { begun: 0, ended: 0 };
+    page = await browser.newPage();
+    page.on('pageerror', ({ message }) => faults.push(message));
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type()) && !/Failed to load resource/.test(message.text())) faults.push(message.text());
+    });
+    const isWatching = (url: string): boolean => url.includes('/events');
+    page.on('request', (request) => { if (isWatching(request.url())) watched.begun += 1; });
+    const end = (request: Request): void => { if (isWatching(request.url())) watched.ended += 1; };
+    page.on('requestfinished', end).on('requestfailed', end);
+  });
+  afterEach(async () => {
+    await page.close();
+    expect(faults).toEqual([]);
+  });
+
+  async function visit(html = '', hydrated?: View[]): Promise<void> {
+    const state = `window.token = '${system.apiKey}'; window.hydrated = ${JSON.stringify(hydrated ?? null)};`;
+    const body = `<!doctype html><meta charset=utf-8><div id=root>${html}</div><script>${state}</script><script src=/test.js></script>`;
+    await page.route('**/test.html', (route) => route.fulfill({ contentType: 'text/html', body }));
+    await page.route('**/test.js', (route) => route.fulfill({ contentType: 'text/javascript; charset=utf-8', body: script }));
+    await page.goto(`${system.url}/test.html`);
+  }
+  const show = (...views: View[]): Promise<void> => page.evaluate(`show(${JSON.stringify(views)})`);
+  const seen = (name: string): Promise<Seen> => page.evaluate(`seen[${JSON.stringify(name)}]`);
+  const now = async (name: string): Promise<Seen['now']> => (await seen(name)).now;
+  const until = (name: string, state: object): Promise<void> => eventually(async () => expect(await now(name)).toMatchObject(state));
+
+  test('a text grows in all components that show it, over one connection, until its end', async () => {
+    const answer = await client.open();
+    await answer.write('Hello, 世');
+    await answer.flush();
+    await visit();
+    await show({ name: 'a', no: answer.streamNo }, { name: 'b', no: answer.streamNo });
+    await until('a', { status: 'open', text: 'Hello, 世', attempt: 1, error: null });
+    await answer.write('界 🌊');
+    await answer.end();
+    for (const name of ['a', 'b']) await until(name, { status: 'ended', text: 'Hello, 世界 🌊', items: [], error: null });
+    expect(watched.begun).toBe(1);
+  });
+
+  test('[WATCH-8] a component that leaves stops watching, and the stream goes on; who comes later sees all of it', async () => {
+    const answer = await client.open();
+    await answer.write('before ');
+    await answer.flush();
+    await visit();
+    const view = { name: 'a', no: answer.streamNo };
+    await show(view);
+    await until('a', { text: 'before ' });
+    await show();
+    await eventually(() => expect(watched.ended).toBe(1));
+    await answer.write('after');
+    expect(await answer.end()).toMatchObject({ status: 'ended' });
+    await show(view);
+    await until('a', { status: 'ended', text: 'before after' });
+  });
+
+  test('another streamNo starts anew, and none is idle', async () => {
+    const [one, two] = [await client.open(), await client.open()];
+    for (const [answer, text] of [[one, 'one'], [two, 'two']] as const) {
+      await answer.write(text);
+      await answer.flush();
+    }
+    await visit();
+    await show({ name: 'a' });
+    await until('a', { status: 'idle', text: '', attempt: 0 });
+    await show({ name: 'a', no: one.streamNo });
+    await until('a', { text: 'one' });
+    await show({ name: 'a', no: two.streamNo });
+    await until('a', { text: 'two' });
+    expect((await seen('a')).texts).not.toContain(6);
+    await show({ name: 'a' });
+    await until('a', { status: 'idle', text: '' });
+    for (const answer of [one, two]) await answer.abort('DONE');
+  });
+
+  test('an attempt that starts over clears what was shown; one that goes on keeps it', async () => {
+    const first = await client.open();
+    await first.write('wrong');
+    await first.flush();
+    await visit();
+    await show({ name: 'a', no: first.streamNo });
+    await until('a', { text: 'wrong', attempt: 1 });
+    const second = await client.retry(first.streamNo, { keep: 'none' });
+    await until('a', { text: '', attempt: 2 });
+    await second.write('right');
+    await second.flush();
+    const third = await client.retry(first.streamNo);
+    await third.write(' and on');
+    await third.end();
+    await until('a', { status: 'ended', text: 'right and on', attempt: 3 });
+  });
+
+  test('however fast a stream is, components render once a frame, and miss nothing', async () => {
+    const answer = await client.open();
+    await visit();
+    await show({ name: 'a', no: answer.streamNo });
+    await until('a', { status: 'open' });
+    const words = Array.from({ length: 3_000 }, (_, index) => `${index} `);
+    const startedAt = performance.now();
+    for (const word of words) await answer.write(word);
+    await answer.end();
+    await until('a', { status: 'ended' });
+    const frames = (performance.now() - startedAt) / 16;
+    const { commits, now: { text } } = await seen('a');
+    expect(text).toBe(words.join(''));
+    expect(commits).toBeGreaterThan(1);
+    // Mounting twice in strict mode, the first fragment and the end come beside the frames.
+    expect(commits).toBeLessThan(frames + 6);
+  });
+
+  test('values of a JSON stream are items; of a latest stream there is only the newest', async () => {
+    const list = await client.open({ contentType: 'application/json' });
+    const ticker = await client.open({ contentType: 'application/json', merge: 'latest' });
+    await visit();
+    await show({ name: 'list', no: list.streamNo }, { name: 'ticker', no: ticker.streamNo });
+    for (const producer of [list, ticker]) {
+      for (let price = 0; price < 5; price += 1) await producer.write({ price });
+      await producer.end();
+    }
+    await until('list', { status: 'ended', text: '', items: [0, 1, 2, 3, 4].map((price) => ({ price })) });
+    await until('ticker', { status: 'ended', items: [{ price: 4 }] });
+    expect((await now('ticker')).items).toHaveLength(1);
+  });
+
+  test('errors are told with their code; a failed stream keeps what it had', async () => {
+    const [answer, other] = [await client.open(), await client.open()];
+    await answer.write('half');
+    await answer.abort('MODEL_GONE');
+    await visit();
+    await show({ name: 'failed', no: answer.streamNo }, { name: 'barred', no: answer.streamNo, options: { readToken: other.readToken } });
+    await until('failed', { status: 'failed', text: 'half', code: 'STREAM_FINAL' });
+    await until('barred', { status: 'connecting', text: '', code: 'FORBIDDEN' });
+    await other.abort('DONE');
+  });
+
+  test('cancel ends the stream with a token that may, and its producer is told', async () => {
+    const answer = await client.open({}, { heartbeatMs: 200 });
+    const { token } = await client.issueToken({ streamNo: answer.streamNo, scope: 'read cancel' });
+    await visit();
+    await show({ name: 'a', no: answer.streamNo, options: { readToken: token } });
+    await until('a', { status: 'open' });
+    expect(await page.evaluate(`cancel('a', 'enough')`)).toBe('cancelled');
+    await until('a', { status: 'cancelled', error: null });
+    await eventually(() => expect(answer.signal.aborted).toBe(true));
+  });
+
+  test('a page rendered by a server is taken over without a word from React', async () => {
+    const answer = await client.open();
+    await answer.write('there');
+    await answer.end();
+    const views = [{ name: 'a', no: answer.streamNo }];
+    await visit('<p id="a">connecting<!-- --> <!-- -->[]</p>', views);
+    await until('a', { status: 'ended', text: 'there' });
+    expect((await seen('a')).texts[0]).toBe(0);
+  });
+}
