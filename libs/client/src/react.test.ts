@@ -4,6 +4,7 @@ import type { Browser, Page, Request } from 'playwright-core';
 import { createElement } from 'react';
 import { renderToString } from 'react-dom/server';
 import { startRivulet } from '@rivulet/standalone';
+import type { OpenOptions } from '@rivulet/protocol';
 import type { RunningRivulet } from '@rivulet/standalone';
 import { NO_BROWSER, findBrowser, startBrowser } from '../../../test/support/browser';
 import { eventually } from '../../../test/support/eventually';
@@ -196,7 +197,7 @@ function suite(chromium: string): void {
     expect(commits).toBeLessThan(frames + 6);
   });
 
-  test('values of a JSON stream are items; of a latest stream there is only the newest', async () => {
+  test('values of a JSON stream are items; of a latest stream there is only the newest one', async () => {
     const list = await client.open({ contentType: 'application/json' });
     const ticker = await client.open({ contentType: 'application/json', merge: 'latest' });
     await visit();
@@ -208,6 +209,27 @@ function suite(chromium: string): void {
     await until('list', { status: 'ended', text: '', items: [0, 1, 2, 3, 4].map((price) => ({ price })) });
     await until('ticker', { status: 'ended', items: [{ price: 4 }] });
     expect((await now('ticker')).items).toHaveLength(1);
+  });
+
+  test('lanes are shown together or apart, and each has a newest of its own', async () => {
+    const lanes = async (options: OpenOptions, contents: unknown[]): Promise<string> => {
+      const { streamNo } = await client.open(options);
+      const fragments = contents.map((data, index) => ({ seq: index + 1, data, ...(index % 2 ? { lane: 'odd' } : {}) }));
+      const headers = { authorization: `Bearer ${system.apiKey}`, 'content-type': 'application/json' };
+      const url = `${system.url}/v1/streams/${streamNo}/fragments`;
+      expect((await fetch(url, { method: 'POST', headers, body: JSON.stringify({ fragments }) })).status).toBe(200);
+      return streamNo;
+    };
+    const no = await lanes({}, ['a', 'b', 'c', 'd']);
+    await visit();
+    await show(
+      { name: 'all', no }, { name: 'odd', no, options: { lane: 'odd' } }, { name: 'none', no, options: { lane: '' } },
+      { name: 'ticker', no: await lanes({ contentType: 'application/json', merge: 'latest' }, [1, 2, 3, 4]) },
+    );
+    await until('all', { text: 'abcd' });
+    await until('odd', { text: 'bd' });
+    await until('none', { text: 'ac' });
+    await until('ticker', { items: [3, 4] });
   });
 
   test('errors are told with their code; a failed stream keeps what it had', async () => {

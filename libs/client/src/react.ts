@@ -12,6 +12,8 @@ export type { StreamSnapshot } from './stream-store';
 export interface UseStreamOptions extends Pick<WatchOptions, 'readToken' | 'transport' | 'intervalMs'> {
   /** Instead of the provider's. */
   client?: Rivulet;
+  /** Shows only what is in this lane, such as the reasoning of an answer; '' is what is in none. Default: everything. */
+  lane?: string;
 }
 export interface UseStream extends StreamSnapshot {
   /** Ends the stream for everybody; its producer is told. Takes a token with the scope cancel. Leaving a component never does this. */
@@ -31,11 +33,11 @@ export const RivuletProvider = ({ client, children }: { client: Rivulet; childre
  */
 export function useStream(streamNo: string | null | undefined, options: UseStreamOptions = {}): UseStream {
   const provided = useContext(Client);
-  const { client = provided, readToken, transport, intervalMs } = options;
+  const { client = provided, readToken, transport, intervalMs, lane } = options;
   if (client === null) throw new Error('useStream needs a client: put the component in <RivuletProvider client={…}>, or give the option client.');
   const view = useMemo(
-    () => (streamNo ? viewOf(client, streamNo, { readToken, transport, intervalMs }) : NOTHING),
-    [client, streamNo, readToken, transport, intervalMs],
+    () => (streamNo ? viewOf(client, streamNo, { readToken, transport, intervalMs, lane }) : NOTHING),
+    [client, streamNo, readToken, transport, intervalMs, lane],
   );
   const snapshot = useSyncExternalStore(view.subscribe, view.getSnapshot, view.getServerSnapshot);
   return useMemo(() => ({ ...snapshot, cancel: view.cancel }), [snapshot, view]);
@@ -57,14 +59,14 @@ const NOTHING: View = {
 const stores = new WeakMap<Rivulet, Map<string, StreamStore>>();
 
 /** A store begins with the first who subscribes, so that a render alone, on a server or one that React drops, leaves nothing behind. */
-function viewOf(client: Rivulet, streamNo: string, options: Omit<UseStreamOptions, 'client'>): View {
-  const key = JSON.stringify([streamNo, options.readToken, options.transport, options.intervalMs]);
+function viewOf(client: Rivulet, streamNo: string, { lane, ...options }: Omit<UseStreamOptions, 'client'>): View {
+  const key = JSON.stringify([streamNo, options.readToken, options.transport, options.intervalMs, lane]);
   return {
     subscribe(listener) {
       const ofClient = stores.get(client) ?? new Map<string, StreamStore>();
       stores.set(client, ofClient);
       const store = ofClient.get(key) ?? new StreamStore({
-        watch: (signal) => client.watch(streamNo, { ...options, signal }), onLeft: () => ofClient.delete(key),
+        lane, watch: (signal) => client.watch(streamNo, { ...options, signal }), onLeft: () => ofClient.delete(key),
       });
       ofClient.set(key, store);
       return store.look(listener);

@@ -5,7 +5,7 @@ import type { FinalEvent, FragmentEvent, Merge, PublicStatus, ReaderEvent } from
 export interface StreamSnapshot {
   /** The content of a text stream so far. */
   readonly text: string;
-  /** The values of a JSON stream so far; of a `latest` stream the newest one only. */
+  /** The values of a JSON stream so far; of a `latest` stream the newest one of each lane. */
   readonly items: readonly unknown[];
   /** `idle` without a streamNo, `connecting` until the stream has told its own. */
   readonly status: PublicStatus | 'idle' | 'connecting';
@@ -25,6 +25,8 @@ const LINGER_MS = 100;
 
 interface StoreParts {
   watch: (signal: AbortSignal) => AsyncIterable<ReaderEvent>;
+  /** Only what is in this lane; '' is what is in none. Absent: everything. */
+  lane?: string;
   /** Nobody has looked for LINGER_MS. */
   onLeft: () => void;
 }
@@ -40,6 +42,8 @@ export class StreamStore {
   private texts: string[] = [];
   private items: unknown[] = [];
   private merge: Merge | null = null;
+  /** Of a `latest` stream: what holds now, by lane. */
+  private readonly newest = new Map<string, unknown>();
   private flushedAt = -Infinity;
   private frame: ReturnType<typeof setTimeout> | null = null;
   private leaving: ReturnType<typeof setTimeout> | null = null;
@@ -100,10 +104,12 @@ export class StreamStore {
     this.schedule();
   }
 
-  private add({ text, items = [], cursor }: FragmentEvent): void {
-    if (text !== undefined) this.texts.push(text);
-    if (this.merge === 'latest') this.items = items.slice(-1);
-    else for (const item of items) this.items.push(item);
+  private add({ text, items = [], lane = '', cursor }: FragmentEvent): void {
+    if (this.parts.lane === undefined || this.parts.lane === lane) {
+      if (text !== undefined) this.texts.push(text);
+      for (const item of items) this.items.push(item);
+      if (items.length > 0 && this.merge === 'latest') this.newest.set(lane, items.at(-1));
+    }
     const { epoch } = parseCursor(cursor);
     // What goes on after a retry may say so by its cursor alone.
     if (epoch !== this.next.attempt) this.next = { ...this.next, attempt: epoch };
@@ -113,6 +119,7 @@ export class StreamStore {
   private rewind(epoch: number): void {
     this.texts = [];
     this.items = [];
+    this.newest.clear();
     this.snapshot = CONNECTING;
     this.next = { ...this.next, attempt: epoch };
     this.flush();
@@ -133,11 +140,11 @@ export class StreamStore {
     const { texts, items, snapshot } = this;
     this.texts = [];
     this.items = [];
-    const before = this.merge === 'latest' ? [] : snapshot.items;
+    const all = this.merge === 'latest' ? [...this.newest.values()] : [...snapshot.items, ...items];
     this.snapshot = {
       ...this.next,
       text: texts.length === 0 ? snapshot.text : snapshot.text + texts.join(''),
-      items: items.length === 0 ? snapshot.items : [...before, ...items],
+      items: items.length === 0 ? snapshot.items : all,
     };
     for (const listener of [...this.listeners]) listener();
   }
