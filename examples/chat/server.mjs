@@ -34,7 +34,7 @@ async function answer(channel, metadata) {
   for (const { streamNo, status, metadata: { question } } of (await turns(channel)).reverse()) {
     if (status === 'ended') messages.unshift({ role: 'user', content: question }, { role: 'assistant', content: await client.watch(streamNo).text() });
   }
-  const stream = await client.open({ channel, metadata }, { intervalMs: 100, heartbeatMs: 500 });
+  const stream = await client.open({ channel, metadata }, { intervalMs: 100, heartbeatMs: 400 });
   const write = async () => {
     for await (const piece of model(messages, stream.signal)) await stream.write(piece); // the signal fires when a reader stops
     await stream.end();

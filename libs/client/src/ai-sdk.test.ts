@@ -2,7 +2,8 @@ import { AbstractChat, simulateReadableStream } from 'ai';
 import type { ChatState, ChatStatus, ChatTransport, UIMessage, UIMessageChunk } from 'ai';
 import { rivulet } from '@rivulet/client';
 import type { Rivulet } from '@rivulet/client';
-import { RivuletChatTransport, findUIMessageStream } from '@rivulet/client/ai-sdk';
+import { RivuletChatTransport, findUIMessageStream, pipeUIMessageStream } from '@rivulet/client/ai-sdk';
+import type { RivuletChatTransportOptions } from '@rivulet/client/ai-sdk';
 import { startRivulet } from '@rivulet/standalone';
 import type { RunningRivulet } from '@rivulet/standalone';
 import { ChatServer, WORDS } from '../../../test/support/chat-server';
@@ -48,7 +49,8 @@ const counting: typeof fetch = (input, init) => {
   if (String(input).endsWith('/cancel')) cancels += 1;
   return fetch(input, init);
 };
-const transport = (): RivuletChatTransport => new RivuletChatTransport({ url: system.url, api: `${server.url}/api/chat`, fetch: counting });
+const transport = (options: RivuletChatTransportOptions = {}): RivuletChatTransport =>
+  new RivuletChatTransport({ url: system.url, api: `${server.url}/api/chat`, fetch: counting, ...options });
 /** A page of the chat of this test: a new one is a reload, or another tab. */
 const open = (messages: UIMessage[] = []): Chat => new Chat(`chat-${chats}`, transport(), messages);
 const half = WORDS.slice(0, WORDS.length / 2).join('');
@@ -196,6 +198,26 @@ test('an answer that breaks is an error in the chat, told by its code alone, and
   expect(chat.error?.message).toContain('ANSWER_FAILED');
   expect(chat.error?.message).not.toContain('sk-123');
   expect(await server.ends[0]).toMatchObject({ status: 'failed', error: { message: 'the key sk-123 is wrong' } });
+});
+
+test('an answer whose server has died is an error in the chat, after a while, with what there was', async () => {
+  // The open and the first words of one that died: nothing beats for it.
+  const headers = { authorization: `Bearer ${system.apiKey}`, 'content-type': 'application/json' };
+  const post = async (path: string, body: object): Promise<{ streamNo: string }> =>
+    (await fetch(`${system.url}/v1/streams${path}`, { method: 'POST', headers, body: JSON.stringify(body) })).json() as Promise<{ streamNo: string }>;
+  const contentType = 'application/vnd.rivulet.ui-message-chunks+json';
+  const { streamNo } = await post('', { channel: `chat-${chats}`, contentType, leaseMs: 1_000 });
+  await post(`/${streamNo}/fragments`, { fragments: CHUNKS.slice(0, 4).map((data, index) => ({ seq: index + 1, data })) });
+  await untilFound();
+  const chat = new Chat(`chat-${chats}`, transport({ lostMsMax: 50 }), [question]);
+  await chat.resumeStream();
+  expect([chat.status, chat.error?.message]).toEqual(['error', 'The server that wrote this answer is gone.']);
+  expect(chat.messages[1]?.parts).toMatchObject([{ type: 'step-start' }, { type: 'reasoning', text: 'hm, 想' }]);
+});
+
+test('an answer belongs to a chat: without one nothing is written or found', async () => {
+  await expect(findUIMessageStream(client, '')).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
+  await expect(pipeUIMessageStream(client, { channel: '' }, () => simulateReadableStream({ chunks: CHUNKS }))).rejects.toMatchObject({ code: 'OPTIONS_INVALID' });
 });
 
 test('[WATCH-8] leaving the chunks is no stop, whatever the model does', async () => {

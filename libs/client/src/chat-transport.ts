@@ -14,9 +14,14 @@ export interface RivuletChatTransportOptions {
   /** Beside id, messages, trigger and messageId in the body of the POST. */
   body?: object;
   credentials?: RequestInit['credentials'];
+  /** An answer whose writer has been silent beyond its lease for this long is an error in the chat, ms. Default 30 s. */
+  lostMsMax?: number;
   /** Instead of the global fetch, for your routes and for Rivulet. */
   fetch?: typeof fetch;
 }
+/** A server that was only restarted or paused is back by then. */
+const LOST_MS_MAX = 30_000;
+
 type SendOptions<M extends UIMessage> = Parameters<ChatTransport<M>['sendMessages']>[0];
 type ReconnectOptions<M extends UIMessage> = Parameters<ChatTransport<M>['reconnectToStream']>[0];
 type Asking = Promise<AnswerTicket | null>;
@@ -77,7 +82,8 @@ export class RivuletChatTransport<M extends UIMessage = UIMessage> implements Ch
     if (ticket === null) return null;
     const watching = new AbortController();
     signal?.addEventListener('abort', () => watching.abort(signal.reason), { once: true });
-    return chunksOf(this.client(ticket).watch(ticket.streamNo, { signal: watching.signal }), () => watching.abort());
+    const events = this.client(ticket).watch(ticket.streamNo, { signal: watching.signal });
+    return chunksOf(events, (reason) => watching.abort(reason), this.options.lostMsMax ?? LOST_MS_MAX);
   }
 
   private async stop(asking: Asking): Promise<void> {
@@ -104,15 +110,18 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined):
 }
 
 /** The chunks as the server wrote them. @param leave stops watching, which is all that cancelling them does */
-function chunksOf(watching: AsyncIterable<ReaderEvent>, leave: () => void): Chunks {
+function chunksOf(watching: AsyncIterable<ReaderEvent>, leave: (reason?: unknown) => void, lostMsMax: number): Chunks {
   const events = watching[Symbol.asyncIterator]();
   let hasBegun = false;
+  let giveUp: ReturnType<typeof setTimeout> | undefined;
   return new ReadableStream<UIMessageChunk>({
     async pull(controller) {
       for (;;) {
         const { done, value: event } = await events.next();
+        clearTimeout(giveUp);
         if (done || (event.type === 'final' && (event.status === 'ended' || event.status === 'cancelled'))) return controller.close();
         if (event.type === 'final') throw failed(event);
+        if (event.type === 'lost') giveUp = setTimeout(() => leave(new Error('The server that wrote this answer is gone.')), lostMsMax);
         // What was shown cannot be taken back here; a reconnect replays the new attempt from its beginning.
         if (event.type === 'rewind' && hasBegun) throw new Error('The answer was started over. Resume the chat to see the new one.');
         if (event.type !== 'fragment' || !event.items?.length) continue;
@@ -121,7 +130,10 @@ function chunksOf(watching: AsyncIterable<ReaderEvent>, leave: () => void): Chun
         return;
       }
     },
-    cancel: leave,
+    cancel: () => {
+      clearTimeout(giveUp);
+      leave();
+    },
   }, { highWaterMark: 0 });
 }
 

@@ -1,3 +1,4 @@
+import { StreamError } from '@rivulet/protocol';
 import type { OpenOptions, PublicStatus } from '@rivulet/protocol';
 import type { UIMessageChunk } from 'ai';
 import type { Producer } from './producer';
@@ -35,7 +36,7 @@ type Answer = (signal: AbortSignal) => ReadableStream<UIMessageChunk> | Promise<
 /** Chunks of the AI SDK as they are, one fragment each. The type of its own tells answers from other streams of the channel. */
 const CONTENT_TYPE = 'application/vnd.rivulet.ui-message-chunks+json';
 /** A silent model's producer learns of a stop by its next heartbeat, and a reader who stops an answer means now. */
-const HEARTBEAT_MS = 500;
+const HEARTBEAT_MS = 400;
 
 /**
  * Writes an answer of the AI SDK into a stream of its own, for the server of an application.
@@ -46,6 +47,7 @@ export async function pipeUIMessageStream(
   client: Rivulet, options: AnswerOptions, answer: Answer,
 ): Promise<PipedAnswer> {
   const { ticketMs, ...open } = options;
+  ofOneChat(open.channel);
   const producer = await client.open({ ...open, contentType: CONTENT_TYPE }, { heartbeatMs: HEARTBEAT_MS });
   try {
     const ticket = await ticketFor(client, producer.streamNo, 'open', ticketMs);
@@ -61,6 +63,7 @@ export async function pipeUIMessageStream(
  * @returns null when the chat has none (any more): reply 204
  */
 export async function findUIMessageStream(client: Rivulet, channel: string, ticketMs?: number): Promise<AnswerTicket | null> {
+  ofOneChat(channel);
   for (let cursor: string | undefined, isMore = true; isMore; ) {
     const page = await client.streams({ channel, cursor });
     const newest = page.streams.find((stream) => stream.contentType === CONTENT_TYPE && stream.status !== 'deleted');
@@ -69,6 +72,11 @@ export async function findUIMessageStream(client: Rivulet, channel: string, tick
     isMore = cursor !== undefined;
   }
   return null;
+}
+
+/** Without a channel the newest answer would be anybody's. */
+function ofOneChat(channel: string): void {
+  if (channel === '') throw new StreamError('OPTIONS_INVALID', { option: 'channel', detail: 'The channel is the chat; it cannot be empty.' });
 }
 
 async function ticketFor(client: Rivulet, streamNo: string, status: PublicStatus, ttlMs: number | undefined): Promise<AnswerTicket> {
