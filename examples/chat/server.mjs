@@ -34,13 +34,11 @@ async function answer(channel, metadata) {
   for (const { streamNo, status, metadata: { question } } of (await turns(channel)).reverse()) {
     if (status === 'ended') messages.unshift({ role: 'user', content: question }, { role: 'assistant', content: await client.watch(streamNo).text() });
   }
-  const stream = await client.open({ channel, metadata }, { intervalMs: 100, heartbeatMs: 400 });
-  const write = async () => {
-    for await (const piece of model(messages, stream.signal)) await stream.write(piece); // the signal fires when a reader stops
-    await stream.end();
-  };
-  write().catch((error) => stream.signal.aborted || stream.abort('MODEL_FAILED', error.message)).catch(console.error);
-  return ticketOf({ streamNo: stream.streamNo, metadata });
+  const options = { channel, metadata, intervalMs: 100, heartbeatMs: 400 };
+  const sending = (onOpen) => client.send((signal) => model(messages, signal), { ...options, onOpen });
+  // Replies at once; the answer goes on without the request, until its end or until a reader stops it, when the signal fires.
+  const { streamNo } = await new Promise((resolve, reject) => sending(resolve).catch((error) => reject(console.log(error.message))));
+  return ticketOf({ streamNo, metadata });
 }
 
 createServer(async (request, response) => {

@@ -13,8 +13,8 @@ const packages = { rivulet: new URL('../browser/', import.meta.resolve('@rivulet
 /** Streams that wait for their bytes. */
 const opened = new Map();
 
-async function open({ name, bytes }) {
-  const stream = await client.open({ channel: 'drop', contentType: 'application/octet-stream', class: 'bulk', metadata: { name, bytes } });
+async function open(metadata) {
+  const stream = await client.open({ channel: 'drop', contentType: 'application/octet-stream', class: 'bulk', metadata });
   opened.set(stream.streamNo, stream);
   stream.signal.addEventListener('abort', () => opened.delete(stream.streamNo));
   return { streamNo: stream.streamNo };

@@ -13,7 +13,7 @@ import type { UseStream } from './react';
 import { rivulet } from './rivulet';
 import type { Rivulet } from './rivulet';
 
-interface View { name: string; no?: string; options?: object }
+interface View { name: string; no?: string; options?: object; isCached?: boolean }
 /** What the page keeps of a component: every state it was shown in, and how it stands. */
 interface Seen { now: UseStream & { code?: string }; texts: number[]; commits: number }
 
@@ -22,12 +22,15 @@ const PAGE = `
   import { StrictMode, createElement as h, useEffect } from 'react';
   import { createRoot, hydrateRoot } from 'react-dom/client';
   import { rivulet } from '@rivulet/client';
+  import { streamCache } from '@rivulet/client/cache';
   import { RivuletProvider, useStream } from '@rivulet/client/react';
+  const cache = streamCache();
+  window.kept = async (no) => (await cache.open(no))?.events.map(({ text }) => text ?? '').join('');
   const client = rivulet({ url: location.origin, token: window.token });
   window.seen = {};
   window.cancel = (name, reason) => seen[name].now.cancel(reason).then(({ status }) => status);
-  function Stream({ name, no, options }) {
-    const now = useStream(no, options);
+  function Stream({ name, no, options, isCached }) {
+    const now = useStream(no, isCached ? { cache } : options);
     useEffect(() => {
       const { texts = [], commits = 0 } = seen[name] ?? {};
       seen[name] = { now: { ...now, code: now.error?.code }, texts: [...texts, now.text.length], commits: commits + 1 };
@@ -230,6 +233,25 @@ function suite(chromium: string): void {
     await until('odd', { text: 'bd' });
     await until('none', { text: 'ac' });
     await until('ticker', { items: [3, 4] });
+  });
+
+  test('with a cache a page that was reloaded shows at once what it had, without a connection, and goes on after it', async () => {
+    const answer = await client.open();
+    await answer.write('before ');
+    await answer.flush();
+    const view = { name: 'a', no: answer.streamNo, isCached: true };
+    await visit();
+    await show(view);
+    await until('a', { text: 'before ' });
+    await eventually(async () => expect(await page.evaluate(`kept('${answer.streamNo}')`)).toBe('before '));
+    await page.route('**/events', (route) => route.abort());
+    await page.reload();
+    await show(view);
+    await until('a', { text: 'before ', status: 'open' });
+    await answer.write('after');
+    await answer.end();
+    await page.unroute('**/events');
+    await until('a', { text: 'before after', status: 'ended' });
   });
 
   test('errors are told with their code; a failed stream keeps what it had', async () => {

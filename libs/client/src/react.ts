@@ -9,7 +9,7 @@ import type { WatchOptions } from './watching';
 
 export type { StreamSnapshot } from './stream-store';
 
-export interface UseStreamOptions extends Pick<WatchOptions, 'readToken' | 'transport' | 'intervalMs'> {
+export interface UseStreamOptions extends Pick<WatchOptions, 'readToken' | 'transport' | 'intervalMs' | 'cache'> {
   /** Instead of the provider's. */
   client?: Rivulet;
   /** Shows only what is in this lane, such as the reasoning of an answer; '' is what is in none. Default: everything. */
@@ -33,11 +33,11 @@ export const RivuletProvider = ({ client, children }: { client: Rivulet; childre
  */
 export function useStream(streamNo: string | null | undefined, options: UseStreamOptions = {}): UseStream {
   const provided = useContext(Client);
-  const { client = provided, readToken, transport, intervalMs, lane } = options;
+  const { client = provided, readToken, transport, intervalMs, cache, lane } = options;
   if (client === null) throw new Error('useStream needs a client: put the component in <RivuletProvider client={…}>, or give the option client.');
   const view = useMemo(
-    () => (streamNo ? viewOf(client, streamNo, { readToken, transport, intervalMs, lane }) : NOTHING),
-    [client, streamNo, readToken, transport, intervalMs, lane],
+    () => (streamNo ? viewOf(client, streamNo, { readToken, transport, intervalMs, cache, lane }) : NOTHING),
+    [client, streamNo, readToken, transport, intervalMs, cache, lane],
   );
   const snapshot = useSyncExternalStore(view.subscribe, view.getSnapshot, view.getServerSnapshot);
   return useMemo(() => ({ ...snapshot, cancel: view.cancel }), [snapshot, view]);
@@ -58,7 +58,10 @@ const NOTHING: View = {
 /** Streams that somebody looks at now, by client and by what they are asked for with. */
 const stores = new WeakMap<Rivulet, Map<string, StreamStore>>();
 
-/** A store begins with the first who subscribes, so that a render alone, on a server or one that React drops, leaves nothing behind. */
+/**
+ * What differs by nothing but the cache is one store, with the cache of the first. It begins with the first who subscribes, so that a
+ * render alone, on a server or one that React drops, leaves nothing behind.
+ */
 function viewOf(client: Rivulet, streamNo: string, { lane, ...options }: Omit<UseStreamOptions, 'client'>): View {
   const key = JSON.stringify([streamNo, options.readToken, options.transport, options.intervalMs, lane]);
   return {
