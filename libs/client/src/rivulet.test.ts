@@ -5,6 +5,7 @@ import { startRivulet } from '@rivulet/standalone';
 import type { RunningRivulet } from '@rivulet/standalone';
 import type { ReaderEvent } from '@rivulet/protocol';
 import { CuttingProxy } from '../../../test/support/cutting-proxy';
+import { eventually } from '../../../test/support/eventually';
 import { rivulet } from './rivulet';
 import type { Rivulet } from './rivulet';
 
@@ -175,6 +176,19 @@ test('a cancel fires the signal of a producer that is silent, and of one that wr
   await expect(writing.write('y').then(() => writing.flush())).rejects.toMatchObject({ code: 'STREAM_FINAL' });
   expect(writing.signal.aborted).toBe(true);
   await expect(writing.end()).rejects.toMatchObject({ code: 'STREAM_FINAL' });
+});
+
+test('a silent producer beats as often as it was told to, so that it learns of a cancel as soon', async () => {
+  const beats: number[] = [];
+  const counting: typeof fetch = (input, init) => {
+    if (String(input).endsWith('/heartbeat')) beats.push(performance.now());
+    return fetch(input, init);
+  };
+  const silent = await rivulet({ url: system.url, token: system.apiKey, fetch: counting }).open({}, { heartbeatMs: 100 });
+  await eventually(() => expect(beats.length).toBeGreaterThan(5));
+  // Untold, it would have beaten once a second.
+  expect(beats[5]! - beats[0]!).toBeLessThan(3_000);
+  await silent.abort('DONE');
 });
 
 test('[APPEND-7] a silent producer keeps its lease; one that is gone does not', async () => {
