@@ -13,6 +13,7 @@ COPY apps/allocator/package.json apps/allocator/
 COPY apps/ingest/package.json apps/ingest/
 COPY apps/fanout/package.json apps/fanout/
 COPY apps/standalone/package.json apps/standalone/
+COPY apps/cli/package.json apps/cli/
 RUN npm ci
 COPY nx.json tsconfig.base.json ./
 COPY libs libs

@@ -1,6 +1,6 @@
 export type {
   Appender, AppenderOptions, AppendResult, Bounds, JoinOptions, Log, LogBatch, Membership, ProducerClass, RecordToAppend,
-  StoredRecord, Tail, TailHandlers, TopicSpec,
+  ScanOptions, StoredRecord, Tail, TailHandlers, TopicSpec,
 } from './log';
 export { MemoryLog } from './memory-log';
 export type { MemoryFaults, MemoryLogOptions } from './memory-log';
@@ -15,5 +15,7 @@ export type { LogBatchServerOptions } from './nest-batch-server';
 export { LOG_PATTERNS } from './log-patterns';
 export { openKafkaLog } from './kafka-log';
 export type { KafkaLogOptions } from './kafka-log';
+export { reportTopics } from './kafka-topic-report';
+export type { ClusterReport, TopicReport } from './kafka-topic-report';
 export type { KafkaClientOptions, KafkaLogger } from './kafka-client';
 export type { Compression } from './kafka-producer';

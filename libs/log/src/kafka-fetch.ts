@@ -5,7 +5,7 @@ import { decodeRecordSet, readInt64 } from './record-batch';
 import type { RecordSet } from './record-batch';
 
 export interface FetchPlace { topic: string; partition: number; from: number; bytesMax: number }
-export interface FetchBounds { waitMs: number; bytesMax: number }
+export interface FetchBounds { waitMs: number; bytesMax: number; isChecked?: boolean }
 export interface FetchedPartition extends RecordSet {
   topic: string;
   partition: number;
@@ -70,7 +70,7 @@ async function fetchOnce(
   const errorCode = raw.readInt16BE(4);
   if (errorCode === ERROR_FETCH_SESSION_ID_NOT_FOUND || errorCode === ERROR_INVALID_FETCH_SESSION_EPOCH) throw new SessionGone();
   if (errorCode !== 0) throw new Error(`The fetch was refused with Kafka error ${errorCode}.`);
-  const fetched = await decodeFetch(raw, from);
+  const fetched = await decodeFetch(raw, from, bounds.isChecked ?? false);
   session?.answered(raw.readInt32BE(6));
   return fetched;
 }
@@ -86,7 +86,7 @@ function byTopic(places: FetchPlace[]): Parameters<typeof buildFetch>[0]['topics
 }
 
 /** Fetch response, version 10: throttle time, error, session, then topics of partitions with their record sets. */
-async function decodeFetch(raw: Buffer, from: ReadonlyMap<string, number>): Promise<FetchedPartition[]> {
+async function decodeFetch(raw: Buffer, from: ReadonlyMap<string, number>, isChecked: boolean): Promise<FetchedPartition[]> {
   const fetched: FetchedPartition[] = [];
   let at = 10; // throttle 4, error 2, session 4
   const int32 = () => raw.readInt32BE((at += 4) - 4);
@@ -106,7 +106,7 @@ async function decodeFetch(raw: Buffer, from: ReadonlyMap<string, number>): Prom
       at += size;
       const next = from.get(`${topic}/${partition}`);
       if (next === undefined) continue;
-      fetched.push({ topic, partition, errorCode: partitionError, highWatermark, ...(await decodeRecordSet(set, next)) });
+      fetched.push({ topic, partition, errorCode: partitionError, highWatermark, ...(await decodeRecordSet(set, next, isChecked)) });
     }
   }
   return fetched;

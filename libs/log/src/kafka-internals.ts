@@ -121,6 +121,9 @@ export const { lookupCodecByAttributes, Codecs } = require('kafkajs/src/protocol
   Codecs: Record<CompressionTypes, () => Codec>;
 };
 
+/** Of a whole buffer, unsigned. */
+export const crc32C = require('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
+
 export interface DecodedAssignment { version: number; assignment: Record<string, number[]>; userData: Buffer }
 export const { MemberAssignment, MemberMetadata } = require('kafkajs/src/consumer/assignerProtocol') as {
   MemberAssignment: {

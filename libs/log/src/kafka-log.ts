@@ -14,7 +14,7 @@ import { BULK_BOUNDS, INTERACTIVE_BOUNDS, KafkaTails } from './kafka-tails';
 import type { TailBounds } from './kafka-tails';
 import { createTopics } from './kafka-topics';
 import type {
-  Appender, AppenderOptions, Bounds, JoinOptions, Log, LogBatch, Membership, ProducerClass, Tail, TailHandlers, TopicSpec,
+  Appender, AppenderOptions, Bounds, JoinOptions, Log, LogBatch, Membership, ProducerClass, ScanOptions, Tail, TailHandlers, TopicSpec,
 } from './log';
 import { PartitionBatcher } from './partition-batcher';
 
@@ -92,8 +92,8 @@ class KafkaLog implements Log {
     return this.tails[isBulk ? 'bulk' : 'interactive'].add(topic, partition, from, handlers);
   }
 
-  scan(topic: string, partition: number, from: number, options: { bytesMax?: number } = {}): Promise<LogBatch> {
-    return this.reads.scan(topic, partition, from, options.bytesMax);
+  scan(topic: string, partition: number, from: number, options: ScanOptions = {}): Promise<LogBatch> {
+    return this.reads.scan(topic, partition, from, options);
   }
 
   bounds(topic: string, partition: number): Promise<Bounds> {

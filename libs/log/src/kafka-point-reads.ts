@@ -2,7 +2,7 @@ import { StreamError } from '@rivulet/protocol';
 import { KafkaClusterView, StaleMetadata } from './kafka-cluster-view';
 import type { KafkaClient, KafkaLogger } from './kafka-client';
 import { ERROR_OFFSET_OUT_OF_RANGE, fetchPartitions, READ_UNCOMMITTED } from './kafka-fetch';
-import type { Bounds, LogBatch } from './log';
+import type { Bounds, LogBatch, ScanOptions } from './log';
 
 /** The broker answers the requests of one connection one after the other: with two, a long read need not hold up a short one. */
 const CLIENTS = 2;
@@ -47,17 +47,21 @@ export class KafkaPointReads {
     }));
   }
 
-  async scan(topic: string, partition: number, from: number, bytesMax = SCAN_BYTES_MAX): Promise<LogBatch> {
+  async scan(topic: string, partition: number, from: number, options: ScanOptions = {}): Promise<LogBatch> {
+    const { bytesMax = SCAN_BYTES_MAX, isChecked } = options;
     const view = this.view();
     return view.untilAnswered(this.deadlineMs, async () => {
       const places = [{ topic, partition, from, bytesMax }];
       // No wait: at the end of the partition the answer is empty, at once.
-      const [found] = await view.requestLeader(topic, partition, (broker) => fetchPartitions(broker, places, { waitMs: 0, bytesMax }));
+      const [found] = await view.requestLeader(topic, partition, (broker) => fetchPartitions(broker, places, { waitMs: 0, bytesMax, isChecked }));
       if (found?.errorCode === ERROR_OFFSET_OUT_OF_RANGE) return this.outOfRange(topic, partition, from);
       if (!found || found.errorCode !== 0) throw new StaleMetadata(`Kafka error ${found?.errorCode ?? 'unknown'}`);
       for (const batch of found.unreadable) this.logger?.error({ topic, partition, ...batch }, 'a batch cannot be read and was skipped');
       const { records, nextOffset, highWatermark } = found;
-      return { topic, partition, records, nextOffset, highWatermark };
+      const unreadable = found.unreadable.map(({ firstOffset, lastOffset, cause }) => ({
+        firstOffset, lastOffset, reason: cause instanceof Error ? cause.message : String(cause),
+      }));
+      return { topic, partition, records, nextOffset, highWatermark, ...(unreadable.length > 0 ? { unreadable } : {}) };
     });
   }
 

@@ -31,6 +31,8 @@ export interface LogBatch {
   nextOffset: number;
   /** End of the partition when this was read: the batch reaches the end iff nextOffset ≥ highWatermark. */
   highWatermark: number;
+  /** Only of a scan: stretches of the log that cannot be read, offsets inclusive, and why. Absent when there is none. */
+  unreadable?: { firstOffset: number; lastOffset: number; reason: string }[];
 }
 
 export interface TopicSpec { topic: string; partitions: number; replication: number; settings: Record<string, string> }
@@ -89,6 +91,15 @@ export interface Tail {
   close(): Promise<void>;
 }
 
+export interface ScanOptions {
+  bytesMax?: number;
+  /**
+   * Whether what comes is held against Kafka's own checksums (CRC-32C of each batch); a batch that does not fit is unreadable. Brokers
+   * check what is written, nobody checks what lies on a disk since: for those who look for damage. It costs milliseconds a megabyte.
+   */
+  isChecked?: boolean;
+}
+
 export interface Bounds { start: number; end: number }
 
 export interface Membership {
@@ -124,7 +135,7 @@ export interface Log {
    * @returns records from `from` on (at most about bytesMax), and where to go on. Empty with nextOffset ≥ highWatermark: the end.
    * @throws StreamError CURSOR_EXPIRED with details.start when `from` is below the log start; LOG_UNAVAILABLE
    */
-  scan(topic: string, partition: number, from: number, options?: { bytesMax?: number }): Promise<LogBatch>;
+  scan(topic: string, partition: number, from: number, options?: ScanOptions): Promise<LogBatch>;
   /** First offset kept and the end. */
   bounds(topic: string, partition: number): Promise<Bounds>;
   join(options: JoinOptions): Promise<Membership>;

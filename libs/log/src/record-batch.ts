@@ -1,5 +1,5 @@
 import type { StoredRecord } from './log';
-import { lookupCodecByAttributes } from './kafka-internals';
+import { crc32C, lookupCodecByAttributes } from './kafka-internals';
 
 /**
  * Decodes what a fetch returns. kafkajs's own decoder is not used because one batch it cannot read (an unknown codec, garbage) makes it
@@ -18,6 +18,7 @@ export interface RecordSet {
 /** Layout of a record batch, version 2: byte positions from its start. */
 const LENGTH_AT = 8;
 const MAGIC_AT = 16;
+const CHECKSUM_AT = 17;
 const ATTRIBUTES_AT = 21;
 const LAST_OFFSET_DELTA_AT = 23;
 const FIRST_TIMESTAMP_AT = 27;
@@ -30,8 +31,11 @@ const CODEC_MASK = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const CONTROL = 0x20;
 
-/** @param from records below it are dropped: a fetch returns whole batches */
-export async function decodeRecordSet(set: Buffer, from: number): Promise<RecordSet> {
+/**
+ * @param from records below it are dropped: a fetch returns whole batches
+ * @param isChecked whether a batch must have its checksum
+ */
+export async function decodeRecordSet(set: Buffer, from: number, isChecked = false): Promise<RecordSet> {
   const result: RecordSet = { records: [], nextOffset: from, unreadable: [] };
   let at = 0;
   // A batch cut off by the byte limit ends the set; the next fetch starts with it.
@@ -43,6 +47,10 @@ export async function decodeRecordSet(set: Buffer, from: number): Promise<Record
     const lastOffset = isV2 ? firstOffset + set.readInt32BE(at + LAST_OFFSET_DELTA_AT) : firstOffset;
     try {
       if (!isV2) throw new Error(`message format ${set[at + MAGIC_AT]} is not supported`);
+      // The checksum covers everything behind it: what the broker writes itself (offset, length, epoch of the leader) stands before.
+      if (isChecked && lastOffset >= from && crc32C(set.subarray(at + ATTRIBUTES_AT, end)) !== set.readUInt32BE(at + CHECKSUM_AT)) {
+        throw new Error('its bytes do not have the CRC-32C that Kafka stored with them');
+      }
       const attributes = set.readInt16BE(at + ATTRIBUTES_AT);
       const count = set.readInt32BE(at + COUNT_AT);
       // Marks of transactions hold offsets but no records of ours.
