@@ -44,7 +44,7 @@ export function singleStart(file) {
       write({ pid: process.pid });
       isOurs = true;
     },
-    /** @param {{ url: string, broker?: number }} facts */
+    /** @param {{ url: string, broker?: number, brokers?: string }} facts broker: our process; brokers: for the command `rivulet` */
     note(facts) {
       write({ pid: process.pid, ...facts });
     },

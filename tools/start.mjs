@@ -150,7 +150,7 @@ async function main() {
   if (kafka?.restart) supervisor.keep('kafka', kafka, () => kafka.restart());
   const places = await choose();
   const url = `http://${HOST}:${places.proxy}`;
-  single.note({ url, broker: kafka?.pid });
+  single.note({ url, broker: kafka?.pid, brokers: kafka?.brokers });
   if (kafka) await startOnKafka(kafka, places, secrets);
   else await startOnMemory(places.proxy, secrets);
   if (!kafka) console.log(BANNER);

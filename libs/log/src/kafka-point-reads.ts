@@ -53,7 +53,8 @@ export class KafkaPointReads {
     return view.untilAnswered(this.deadlineMs, async () => {
       const places = [{ topic, partition, from, bytesMax }];
       // No wait: at the end of the partition the answer is empty, at once.
-      const [found] = await view.requestLeader(topic, partition, (broker) => fetchPartitions(broker, places, { waitMs: 0, bytesMax, isChecked }));
+      const bounds = { waitMs: 0, bytesMax, isChecked };
+      const [found] = await view.requestLeader(topic, partition, (broker) => fetchPartitions(broker, places, bounds));
       if (found?.errorCode === ERROR_OFFSET_OUT_OF_RANGE) return this.outOfRange(topic, partition, from);
       if (!found || found.errorCode !== 0) throw new StaleMetadata(`Kafka error ${found?.errorCode ?? 'unknown'}`);
       for (const batch of found.unreadable) this.logger?.error({ topic, partition, ...batch }, 'a batch cannot be read and was skipped');

@@ -4,7 +4,6 @@ import { StreamError } from '@rivulet/protocol';
 import { withDeadline } from './deadline';
 import { KafkaClient } from './kafka-client';
 import type { KafkaClientOptions } from './kafka-client';
-import { sameSetting } from './kafka-topics';
 
 /** A topic as it is in Kafka. */
 export interface TopicReport {
@@ -24,7 +23,7 @@ const REPORT_MS_MAX = 15_000;
 const UNKNOWN_TOPIC = 'UNKNOWN_TOPIC_OR_PARTITION';
 
 /**
- * What a cluster has of some topics, for those who look for faults: createTopics, which processes run at their start, only logs what differs.
+ * What a cluster has of some topics, for those who look for faults: createTopics, which processes run, only logs what differs.
  * @throws StreamError LOG_UNAVAILABLE
  */
 export async function reportTopics(options: KafkaClientOptions, topics: readonly string[]): Promise<ClusterReport> {
@@ -60,7 +59,8 @@ async function reportOn(admin: Admin, topic: string): Promise<TopicReport> {
     },
   );
   if (partitions === null) return absent;
-  const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }] });
+  const asked = [{ type: ConfigResourceTypes.TOPIC, name: topic }];
+  const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: asked });
   return {
     topic,
     isThere: true,

@@ -50,4 +50,4 @@ async function warnOfDifferences(admin: Admin, specs: TopicSpec[], logger?: Kafk
 }
 
 /** Lists like `compact,delete` come back in any order. */
-export const sameSetting = (a: string, b: string): boolean => a.split(',').sort().join() === b.split(',').sort().join();
+const sameSetting = (a: string, b: string): boolean => a.split(',').sort().join() === b.split(',').sort().join();

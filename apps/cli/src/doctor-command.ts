@@ -1,0 +1,114 @@
+import { StreamError } from '@rivulet/protocol';
+import { Command, InvalidArgumentError } from 'commander';
+import { Check } from './check';
+import type { Checked } from './check';
+import { checkKafka } from './check-kafka';
+import { checkPlugins } from './check-plugins';
+import { checkCors, checkService } from './check-service';
+import { checkDeadLetters, checkRecent, checkStream } from './check-streams';
+import { checkToken, SCOPES } from './check-token';
+import type { Scope } from './check-token';
+import { withExamples } from './examples';
+import { openLogAt } from './log-access';
+import { putJson, putLine, tell } from './output';
+import { checkBrokerClock, checkBuffering, checkSocket, openProbe } from './probe';
+import { kafkaPlace, servicePlace, withJson, withKafka, withService } from './settings';
+import type { KafkaOptions, KafkaPlace, ServiceOptions, ServicePlace } from './settings';
+
+interface DoctorOptions extends ServiceOptions, KafkaOptions { origin?: string; need?: Scope[] }
+
+export function doctorCommand(): Command {
+  const command = new Command('doctor')
+    .description('Find out what is wrong: service, credential, clocks, buffering proxies, WebSockets, CORS, Kafka and its topics, streams, plugins. One remedy for each finding; exit code 1 on any.')
+    .argument('[streamNo]', 'also look at this stream: why it is missing, failed, or in pieces')
+    .option('--origin <origin>', 'also check that pages of this origin may call (CORS)')
+    .option('--need <scope,…>', `what the credential must allow, of ${SCOPES.join(', ')} (default: open,write,read for an API key)`, scopes);
+  return withExamples(withJson(withKafka(withService(command)), 'all checks as one JSON object'),
+    'rivulet doctor', 'rivulet doctor --brokers localhost:9092 --origin https://app.example.org', 'rivulet doctor 20d2125e6h820nmsma8x7sk8y9zj2htf')
+    .action(doctor);
+}
+
+function scopes(text: string): Scope[] {
+  const wanted = text.split(',').map((one) => one.trim());
+  const unknown = wanted.find((one) => !SCOPES.includes(one as Scope));
+  if (unknown !== undefined) throw new InvalidArgumentError(`There is no scope ${unknown}; there are ${SCOPES.join(', ')}.`);
+  return wanted as Scope[];
+}
+
+async function doctor(streamNo: string | undefined, options: DoctorOptions): Promise<void> {
+  const place = servicePlace(options);
+  const kafka = kafkaPlace(options);
+  const checked: Checked[] = [];
+  for await (const one of checks(place, kafka, streamNo, options)) {
+    checked.push(one);
+    if (!options.json) await putLine(textOf(one));
+  }
+  const findings = checked.reduce((sum, one) => sum + one.findings.length, 0);
+  if (options.json) await putJson({ url: place.url, findings, checks: checked });
+  else tell(findings === 0 ? 'nothing found' : `${findings} ${findings === 1 ? 'finding' : 'findings'}`);
+  if (findings > 0) process.exitCode = 1;
+}
+
+async function* checks(
+  place: ServicePlace, kafka: KafkaPlace | null, streamNo: string | undefined, options: DoctorOptions,
+): AsyncGenerator<Checked> {
+  const service = new Check('service');
+  const isThere = await checkService(service, place);
+  yield service.result;
+  if (isThere) yield* checksOfService(place, streamNo, options);
+  else if (streamNo !== undefined) yield skipped('stream', 'the service does not answer');
+  if (kafka === null) return yield skipped('kafka', 'no --brokers or KAFKA_BROKERS were given');
+  const check = await run('kafka', (one) => checkKafka(one, kafka));
+  yield check;
+  if (check.findings.some(({ code }) => code === 'KAFKA_UNREACHABLE' || code === 'TOPIC_MISSING')) return;
+  yield await run('dead letters', async (one) => {
+    const opened = await openLogAt(kafka);
+    try {
+      await checkDeadLetters(one, opened, streamNo);
+    } finally {
+      await opened.close();
+    }
+  });
+}
+
+async function* checksOfService(place: ServicePlace, streamNo: string | undefined, options: DoctorOptions): AsyncGenerator<Checked> {
+  const probe = await openProbe(place).catch(() => null);
+  yield await run('token', (check) => checkToken(check, place, probe, options.need ?? null));
+  if (probe !== null && 'opened' in probe) {
+    yield await run('clocks', (check) => checkBrokerClock(check, place, probe));
+    yield await run('buffering', (check) => checkBuffering(check, place, probe));
+    yield await run('websocket', (check) => checkSocket(check, probe));
+  } else for (const name of ['clocks', 'buffering', 'websocket']) yield skipped(name, 'this credential cannot open a stream to measure with');
+  if (options.origin === undefined) yield skipped('cors', 'no --origin was given');
+  else yield await run('cors', (check) => checkCors(check, place, options.origin!));
+  if (streamNo === undefined) yield await run('streams', (check) => checkRecent(check, place));
+  else yield await run('stream', (check) => checkStream(check, place, streamNo));
+  yield await run('plugins', (check) => checkPlugins(check, place));
+}
+
+/** A check that breaks off is a finding of its own: the others go on. */
+async function run(name: string, work: (check: Check) => Promise<void>): Promise<Checked> {
+  const check = new Check(name);
+  try {
+    await work(check);
+  } catch (error) {
+    const isKnown = error instanceof StreamError;
+    check.found(isKnown ? error.code : 'CHECK_BROKE_OFF', isKnown ? error.details.detail ?? error.row.text : String((error as Error).message ?? error), isKnown
+      ? error.row.text : 'Run it again; when it stays, report it with the output of --json.');
+  }
+  return check.result;
+}
+
+function skipped(name: string, reason: string): Checked {
+  const check = new Check(name);
+  check.skip(reason);
+  return check.result;
+}
+
+function textOf({ check, facts, findings, skipped: reason }: Checked): string {
+  const name = check.padEnd(13);
+  const seen = [...facts, ...(reason === undefined ? [] : [`not checked: ${reason}`])].join('; ');
+  if (findings.length === 0) return `${reason === undefined ? 'ok ' : '-- '} ${name}${seen}`;
+  const lines = findings.flatMap(({ code, what, remedy }) => [`!!  ${name}${code}: ${what}`, `    ${' '.repeat(13)}remedy: ${remedy}`]);
+  return [...(seen === '' ? [] : [`    ${name}${seen}`]), ...lines].join('\n');
+}
