@@ -9,12 +9,14 @@ const NEST_FILES = [
   /^apps\/[a-z]+\/src\/(main|module|[a-z-]+-controller)\.ts$/, /^apps\/standalone\//, /^libs\/service\//, /-batch-server\.ts$/,
 ];
 
+const isOf = (name: string, app: string): boolean => name === `@rivulet/${app}` || name.startsWith(`@rivulet/${app}/`);
+
 test('an app imports libraries, never another app (standalone composes them)', () => {
   const breaches = product().flatMap((file) => {
     const app = /^apps\/([a-z]+)\//.exec(file.name)?.[1];
     if (!app || app === 'standalone') return [];
     return imports(file)
-      .filter((name) => APPS.some((other) => name.startsWith(`@rivulet/${other}`))
+      .filter((name) => APPS.some((other) => isOf(name, other))
         || (name.startsWith('.') && !path.join(path.dirname(file.name), name).startsWith(`apps/${app}/`)))
       .map((name) => `${file.name} imports ${name}`);
   });
@@ -23,7 +25,7 @@ test('an app imports libraries, never another app (standalone composes them)', (
 
 test('libraries import no app, and libs/client nothing that only a server has', () => {
   const breaches = product().filter(({ name }) => name.startsWith('libs/')).flatMap((file) => imports(file)
-    .filter((name) => APPS.some((app) => name.startsWith(`@rivulet/${app}`))
+    .filter((name) => APPS.some((app) => isOf(name, app))
       || (file.name.startsWith('libs/client/') && /^@rivulet\/(log|service)|^@nestjs\/|^kafkajs/.test(name)))
     .map((name) => `${file.name} imports ${name}`));
   expect(breaches).toEqual([]);

@@ -7,7 +7,7 @@ import { call } from './service';
 import { servicePlace, withJson, withService } from './settings';
 import type { ServiceOptions, ServicePlace } from './settings';
 
-/** Who confirmed what, where the installation keeps that [WATCH-6]. */
+/** Who confirmed what, where the installation keeps that. */
 interface Delivery { session: string; cursor: string; confirmedAt?: number }
 type Inspected = (StreamSummary | AdminStream) & { deliveries?: Delivery[] };
 

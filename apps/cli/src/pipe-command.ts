@@ -19,7 +19,7 @@ export function pipeCommand(): Command {
   const command = new Command('pipe')
     .description('Stream what comes on stdin, as it comes. The streamNo is on stderr at once, the verdict of the log at the end. Ctrl-C aborts the stream.')
     .option('--channel <name>', 'channel of the stream')
-    .option('--content-type <type>', 'media type; text/* is checked to be UTF-8, all else is bytes (default: text/plain)')
+    .option('--content-type <type>', 'media type; text/* must be UTF-8, all else is bytes (default: text/plain)')
     .option('--interval <ms>', 'merge what comes within so many ms into one fragment (100 to 300 reads well)', whole(0, 10_000))
     .option('--class <class>', 'interactive or bulk (default: interactive)');
   withJson(withService(command), 'the streamNo and the verdict as NDJSON on stdout');

@@ -22,7 +22,7 @@ export function sendCommand(): Command {
     .description('Send a file as a stream, sealed with its SHA-256; the streamNo is on stderr at once. Ctrl-C aborts the stream.')
     .argument('<file>', 'the file')
     .option('--channel <name>', 'channel of the stream')
-    .option('--content-type <type>', 'media type', 'application/octet-stream');
+    .option('--content-type <type>', 'media type of the content', 'application/octet-stream');
   withJson(withService(command), 'the streamNo and the verdict as NDJSON on stdout');
   return withExamples(command, 'rivulet send backup.tar.gz', 'rivulet send talk.mp4 --content-type video/mp4 --channel talks').action(send);
 }

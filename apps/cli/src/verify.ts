@@ -50,10 +50,9 @@ export async function verify(opened: OpenedLog, streamNo: string, partition: num
   const refold = new Refold(streamNo, lifecycle.value, anchor);
   for await (const batch of batchesOf(log, stretch, (offset) => options.onProgress?.(offset - from, end - from))) refold.take(batch);
   refold.finish(end);
-  if (refold.state === undefined && lifecycle.value === null) {
-    damages.push(damage('STREAM_UNKNOWN', start, end - 1, `Partition ${partition} has neither an open nor a lifecycle value of this stream${lifecycle.isRemoved ? '; it was removed' : ''}.`));
-  }
-  damages.push(...await proved(refold, (found, sealed) => prove(log, stretch, streamNo, found, sealed)));
+  const isUnknown = refold.state === undefined && lifecycle.value === null;
+  if (isUnknown) damages.push(unknown(refold, partition, lifecycle.isRemoved, { start, end }));
+  else damages.push(...await proved(refold, (found, sealed) => prove(log, stretch, streamNo, found, sealed)));
   if (options.isEverywhere) damages.push(...await strays(opened, streamNo, partition));
   const { state } = refold;
   if (lifecycle.value && damages.length === 0) damages.push(...differencesOf(lifecycle.value, state));
@@ -61,6 +60,13 @@ export async function verify(opened: OpenedLog, streamNo: string, partition: num
     damages.push(damage('DIGEST_DIFFERS', refold.first, refold.last, `The content has the SHA-256 ${refold.digest}, and its producer sealed ${refold.sealed}.`));
   }
   return { streamNo, partition, ...factsOf(refold), damages };
+}
+
+function unknown({ damages }: Refold, partition: number, isRemoved: boolean, { start, end }: { start: number; end: number }): Damage {
+  // What looks like an altered key of a stream that does not exist is the right key, and ours is misspelt.
+  const near = damages.find(({ code }) => code === 'KEY_ALTERED');
+  const more = near ? ` ${near.what}` : isRemoved ? ' It was removed.' : '';
+  return damage('STREAM_UNKNOWN', start, end - 1, `Partition ${partition} has neither an open nor a lifecycle value of this stream.${more}`);
 }
 
 /** Where the fold begins: with the open, or at the first position behind what retention has removed. */
