@@ -1,5 +1,5 @@
-import { StreamError } from '@rivulet/protocol';
 import type { Check } from './check';
+import { knownError } from './known-error';
 import { ask } from './service';
 import type { ServicePlace } from './settings';
 
@@ -27,8 +27,9 @@ export async function checkService(check: Check, place: ServicePlace): Promise<b
     checkDate(check, ready.headers.get('date'), ready.tookMs);
     return true;
   } catch (error) {
-    if (!(error instanceof StreamError)) throw error;
-    check.found('SERVICE_UNREACHABLE', error.details.detail ?? error.code, 'Start it (npm start, docker compose up), or give its address with --url or RIVULET_URL.');
+    const known = knownError(error);
+    if (known === null) throw error;
+    check.found('SERVICE_UNREACHABLE', known.details.detail ?? known.code, 'Start it (npm start, docker compose up), or give its address with --url or RIVULET_URL.');
     return false;
   }
 }

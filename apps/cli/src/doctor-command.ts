@@ -1,4 +1,3 @@
-import { StreamError } from '@rivulet/protocol';
 import { Command, InvalidArgumentError } from 'commander';
 import { Check } from './check';
 import type { Checked } from './check';
@@ -9,6 +8,7 @@ import { checkDeadLetters, checkRecent, checkStream } from './check-streams';
 import { checkToken, SCOPES } from './check-token';
 import type { Scope } from './check-token';
 import { withExamples } from './examples';
+import { knownError } from './known-error';
 import { openLogAt } from './log-access';
 import type { OpenedLog } from './log-access';
 import { putJson, putLine, tell } from './output';
@@ -107,9 +107,9 @@ async function run(name: string, work: (check: Check) => Promise<void>): Promise
   try {
     await work(check);
   } catch (error) {
-    const isKnown = error instanceof StreamError;
-    check.found(isKnown ? error.code : 'CHECK_BROKE_OFF', isKnown ? error.details.detail ?? error.row.text : String((error as Error).message ?? error), isKnown
-      ? error.row.text : 'Run it again; when it stays, report it with the output of --json.');
+    const known = knownError(error);
+    if (known !== null) check.found(known.code, known.details.detail ?? known.row.text, known.row.text);
+    else check.found('CHECK_BROKE_OFF', String((error as Error).message ?? error), 'Run it again; when it stays, report it with the output of --json.');
   }
   return check.result;
 }

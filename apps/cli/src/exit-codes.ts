@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
-import { StreamError } from '@rivulet/protocol';
 import type { ErrorCode } from '@rivulet/protocol';
+import { knownError } from './known-error';
 
 /** What the process ends with; docs/CLI.md has the same table, held by a test. */
 export const EXIT_CODES = {
@@ -30,5 +30,6 @@ export function exitOf(error: unknown): ExitName {
   if (error instanceof Interrupted) return 'interrupted';
   if (error instanceof UsageError) return 'usage';
   if (error instanceof CommanderError) return error.exitCode === 0 ? 'ok' : 'usage';
-  return (error instanceof StreamError ? EXIT_OF[error.code] : undefined) ?? 'failed';
+  const known = knownError(error);
+  return (known === null ? undefined : EXIT_OF[known.code]) ?? 'failed';
 }

@@ -9,6 +9,7 @@ import type { StreamSummary } from '@rivulet/protocol';
 import { Command } from 'commander';
 import { withExamples } from './examples';
 import { Interrupted } from './exit-codes';
+import { knownError } from './known-error';
 import { interruption, putJson, tell } from './output';
 import { bytesText, ProgressBar } from './progress-bar';
 import { clientOf, problemIn } from './service';
@@ -64,7 +65,8 @@ async function download(
       done = await downloadOnce(place, state, part, done, signal, onProgress);
     } catch (error) {
       // What is not passing trouble stays; a connection that broke off is no StreamError.
-      if (signal.aborted || (error instanceof StreamError && error.row.next !== 'retry')) throw error;
+      const known = knownError(error);
+      if (signal.aborted || (known !== null && known.row.next !== 'retry')) throw error;
       done = await stat(part).then(({ size }) => size, () => 0);
       fruitless = done > before ? 0 : fruitless + 1;
       if (fruitless >= FRUITLESS_MAX) throw error;

@@ -1,12 +1,13 @@
-import { StreamError } from '@rivulet/protocol';
 import { CommanderError } from 'commander';
-import { EXIT_CODES, exitOf, Interrupted } from './exit-codes';
+import { EXIT_CODES, exitOf, Interrupted, UsageError } from './exit-codes';
+import { knownError } from './known-error';
 import { endQuietlyWhenUnread, flushed, tell } from './output';
 import { buildProgram } from './program';
 
 /** In words, without the stack: what happened and what to do, never a credential. */
 function explain(error: unknown): string {
-  if (error instanceof StreamError) return `${error.code}: ${error.details.detail ?? error.row.text}`;
+  const known = knownError(error);
+  if (known !== null) return `${known.code}: ${known.details.detail ?? known.row.text}`;
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -19,7 +20,7 @@ async function main(): Promise<void> {
     process.exitCode = EXIT_CODES[exitOf(error)].code;
     // commander has said it already.
     if (!(error instanceof CommanderError) && !(error instanceof Interrupted)) {
-      const code = error instanceof StreamError ? error.code : 'USAGE';
+      const code = knownError(error)?.code ?? (error instanceof UsageError ? 'USAGE' : 'INTERNAL');
       tell(isJson ? JSON.stringify({ code, detail: explain(error) }) : `rivulet: ${explain(error)}`);
     }
   }
