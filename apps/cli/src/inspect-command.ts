@@ -7,9 +7,9 @@ import { call } from './service';
 import { servicePlace, withJson, withService } from './settings';
 import type { ServiceOptions, ServicePlace } from './settings';
 
-/** Who confirmed what, where the installation keeps that. */
-interface Delivery { session: string; cursor: string; confirmedAt?: number }
-type Inspected = (StreamSummary | AdminStream) & { deliveries?: Delivery[] };
+/** What a named session confirmed. */
+interface Confirmed { session: string; cursor: string; confirmedAt: number; isFinal: boolean }
+type Inspected = (StreamSummary | AdminStream) & { confirmed?: Confirmed[] };
 
 export function inspectCommand(): Command {
   const command = new Command('inspect')
@@ -26,14 +26,15 @@ async function inspect(streamNo: string, options: ServiceOptions): Promise<void>
   await putLine(summaryText(stream));
 }
 
-/** A token for one stream sees its state; only an API key sees where it is in the log. */
+/** A token for one stream sees its state; only an API key sees where it is in the log, and only a producer's key does not. */
 async function streamOf(place: ServicePlace, streamNo: string): Promise<Inspected> {
   const path = encodeURIComponent(streamNo);
+  const state = await call<Inspected>(place, `/v1/watch/${path}`);
   try {
-    return await call<AdminStream>(place, `/v1/admin/streams/${path}`);
+    return { ...await call<AdminStream>(place, `/v1/admin/streams/${path}`), ...state };
   } catch (error) {
     if (knownError(error)?.code !== 'FORBIDDEN') throw error;
-    return call<StreamSummary>(place, `/v1/watch/${path}`);
+    return state;
   }
 }
 
@@ -48,7 +49,8 @@ function summaryText(stream: Inspected): string {
     ...('partition' in stream ? placeRows(stream) : []),
     ...attempts.map((attempt) => ['attempt', `${attempt.epoch}${attempt.epoch === epoch ? ' (current)' : ''}: from fragment ${attempt.firstSequence}, ${attempt.outcome ?? 'running'}, since ${time(attempt.startedAt)}`]),
     ...('verdicts' in stream ? stream.verdicts.map((verdict) => ['verdict', `${verdict.kind} at offset ${verdict.offset}: ${verdict.outcome}${verdict.code ? ` ${verdict.code}` : ''}`]) : []),
-    ...(stream.deliveries ?? []).map(({ session, cursor, confirmedAt }) => ['confirmed', `${session}: ${cursor}${confirmedAt === undefined ? '' : `, ${time(confirmedAt)}`}`]),
+    ...(stream.confirmed ?? []).map(({ session, cursor, confirmedAt, isFinal }) =>
+      ['confirmed', `${session}: ${isFinal ? 'everything' : `up to ${cursor}`}, ${time(confirmedAt)}`]),
   ];
   return table(rows);
 }

@@ -44,6 +44,7 @@ export class Refold {
   private hash: Hash = createHash('sha256');
   private bytes: number;
   private acceptedAt: number;
+  private isAstray = false;
 
   /** @param start position from which the fold begins; null: with the `open` */
   constructor(private readonly streamNo: string, private readonly lifecycle: LifecycleValue | null, start: Anchor | null) {
@@ -145,14 +146,22 @@ export class Refold {
     for (let anchor = this.anchors[0]; anchor && anchor.offset < offset; anchor = this.anchors[0]) {
       this.anchors.shift();
       const difference = differenceAt(anchor, this.state);
-      if (difference !== null) this.report(anchor, difference);
+      // Once records are missing everything differs, until a position says where the fold can go on.
+      if (difference !== null && !this.isAstray) this.report(anchor, difference);
       this.agreed = { offset: anchor.offset, bytes: anchor.bytes };
-      if (difference === null || !anchor.position || !this.lifecycle) continue;
-      // From here on as if nothing were wrong before, so that a second damage shows too.
-      this.state = stateAt(this.lifecycle, anchor.position, this.lifecycle.attempts);
-      this.bytes = anchor.bytes;
-      this.isWhole = false;
+      if (difference !== null) this.goOnFrom(anchor, difference);
     }
+  }
+
+  /** As if nothing were wrong before, so that a second damage shows too. */
+  private goOnFrom({ position, checksum, bytes }: Anchor, { field }: Difference): void {
+    this.isWhole = false;
+    if (field === 'checksum' && this.state) this.state.checksum = checksum;
+    else if (position && this.lifecycle) {
+      this.state = stateAt(this.lifecycle, position, this.lifecycle.attempts);
+      this.bytes = bytes;
+      this.isAstray = false;
+    } else this.isAstray = true;
   }
 
   private report(anchor: Anchor, { field, wanted, found }: Difference): void {

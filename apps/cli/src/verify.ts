@@ -81,7 +81,7 @@ function beginOf(value: LifecycleValue | null, start: number, damages: Damage[])
 /** The digest decides between suspects only if it covers all, and only one thing is wrong. */
 async function proved(refold: Refold, proof: (found: Damage, sealed: string) => Promise<Damage>): Promise<Damage[]> {
   const altered = refold.damages.filter(({ code }) => code === 'CONTENT_ALTERED');
-  const decides = refold.damages.length === 1 && refold.isFromOpen ? refold.sealed : '';
+  const decides = refold.damages.length === 1 && refold.isFromOpen && /^[0-9a-f]{64}$/.test(refold.sealed) ? refold.sealed : '';
   return Promise.all(refold.damages.map((found) => (altered.includes(found) && found.suspects?.length ? proof(found, decides) : found)));
 }
 
