@@ -10,6 +10,7 @@ interface CancelOptions extends ServiceOptions { reason: string }
 
 export function cancelCommand(): Command {
   const command = new Command('cancel')
+    .summary('cancel a stream')
     .description('Cancel a stream: its producer is told to stop, its readers get the final event.')
     .argument('<streamNo>', 'the stream')
     .option('--reason <text>', 'what readers and the producer are told', '');

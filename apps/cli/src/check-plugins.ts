@@ -2,7 +2,8 @@ import type { Check } from './check';
 import { ask } from './service';
 import type { ServicePlace } from './settings';
 
-interface PluginRow { host: string; plugin: string; version: string; state: string; fault?: string | null; remedy?: string | null }
+interface PluginFault { code: string; detail: string; remedy: string }
+interface PluginRow { host: string; plugin: string; version: string; state: string; fault?: PluginFault | null }
 
 /** The health matrix of the plugin hosts: each of its faults brings its own remedy. 404: there is no plugin host, which is no fault. */
 export async function checkPlugins(check: Check, place: ServicePlace): Promise<void> {
@@ -11,9 +12,8 @@ export async function checkPlugins(check: Check, place: ServicePlace): Promise<v
   if (answer.status !== 200) return check.skip(`the plugins are not shown to this credential (HTTP ${answer.status})`);
   const rows = rowsOf(answer.body);
   check.saw(`${new Set(rows.map(({ plugin }) => plugin)).size} plugins on ${new Set(rows.map(({ host }) => host)).size} hosts`);
-  for (const { host, plugin, version, state, fault, remedy } of rows) {
-    if (!fault) continue;
-    check.found(`PLUGIN_${fault}`, `${plugin} ${version} on ${host} is ${state}: ${fault}.`, remedy || 'Look at `rivulet plugin logs` of this plugin on that host.');
+  for (const { host, plugin, version, state, fault } of rows) {
+    if (fault) check.found(`PLUGIN_${fault.code}`, `${plugin} ${version} on ${host} is ${state}: ${fault.detail}`, fault.remedy);
   }
 }
 

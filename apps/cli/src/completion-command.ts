@@ -7,6 +7,7 @@ export type Shell = 'bash' | 'zsh' | 'fish';
 /** @param program asked when a script is made: by then it has all its commands */
 export function completionCommand(program: () => Command): Command {
   const command = new Command('completion')
+    .summary('print the completion script of a shell')
     .description('Print the completion script of a shell.')
     .addArgument(new Argument('<shell>', 'which shell').choices(['bash', 'zsh', 'fish']));
   return withExamples(command,
@@ -20,7 +21,7 @@ interface Word { name: string; about: string; flags: { names: string[]; about: s
 export function completionScript(program: Command, shell: Shell): string {
   const words = program.commands.map((command): Word => ({
     name: command.name(),
-    about: firstSentence(command.description()),
+    about: command.summary(),
     flags: command.createHelp().visibleOptions(command).map((option) => ({
       names: [option.short, option.long].filter((name): name is string => Boolean(name)), about: option.description,
     })),

@@ -24,6 +24,7 @@ interface DoctorOptions extends ServiceOptions, KafkaOptions { origin?: string; 
 
 export function doctorCommand(): Command {
   const command = new Command('doctor')
+    .summary('find out what is wrong, with one remedy each')
     .description('Find out what is wrong: service, credential, clocks, buffering proxies, WebSockets, CORS, Kafka and its topics, streams, plugins. One remedy for each finding; exit code 1 on any.')
     .argument('[streamNo]', 'also look at this stream: why it is missing, failed, or in pieces')
     .option('--origin <origin>', 'also check that pages of this origin may call (CORS)')

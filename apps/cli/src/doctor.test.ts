@@ -142,7 +142,7 @@ test('fragments that were each opened as a stream of their own are recognised, i
 test('faults of plugins are told as the hosts report them, with their remedies', async () => {
   const rows = [
     { host: 'a', plugin: 'echo', version: '1.0.0', state: 'running' },
-    { host: 'b', plugin: 'echo', version: '0.9.0', state: 'running', fault: 'VERSION_DRIFT', remedy: 'Install 1.0.0 again.' },
+    { host: 'b', plugin: 'echo', version: '0.9.0', state: 'VERSION_DRIFT', fault: { code: 'VERSION_DRIFT', detail: 'It has 0.9.0 and wants 1.0.0.', remedy: 'Install 1.0.0 again.' } },
   ];
   const url = await proxyTo(() => running.url, (incoming, answer, outgoing) => {
     if (incoming.url !== '/v1/admin/plugins') return false;
@@ -153,7 +153,7 @@ test('faults of plugins are told as the hosts report them, with their remedies',
   const { code, report } = await doctor(['--only', 'plugins'], { RIVULET_URL: url });
   expect([code, report.checks.find(({ check }) => check === 'plugins')]).toEqual([1, {
     check: 'plugins', facts: ['1 plugins on 2 hosts'],
-    findings: [{ code: 'PLUGIN_VERSION_DRIFT', what: 'echo 0.9.0 on b is running: VERSION_DRIFT.', remedy: 'Install 1.0.0 again.' }],
+    findings: [{ code: 'PLUGIN_VERSION_DRIFT', what: 'echo 0.9.0 on b is VERSION_DRIFT: It has 0.9.0 and wants 1.0.0.', remedy: 'Install 1.0.0 again.' }],
   }]);
 }, 60_000);
 

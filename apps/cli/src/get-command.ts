@@ -24,6 +24,7 @@ const AGAIN_MS = 500;
 
 export function getCommand(): Command {
   const command = new Command('get')
+    .summary('save a stream as a file')
     .description('Save a stream that has ended to a file, checked against its digest. Goes on where it broke off, also when it is started again.')
     .argument('<streamNo>', 'the stream')
     .requiredOption('-o, --output <file>', 'the file; until it is whole it is FILE.STREAMNO.part');

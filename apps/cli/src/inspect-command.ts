@@ -13,6 +13,7 @@ type Inspected = (StreamSummary | AdminStream) & { confirmed?: Confirmed[] };
 
 export function inspectCommand(): Command {
   const command = new Command('inspect')
+    .summary('state, attempts and verdicts of a stream')
     .description('One stream: its state, attempts and verdicts, who confirmed what; for operators and viewers also where it is in the log.')
     .argument('<streamNo>', 'the stream');
   return withExamples(withJson(withService(command)), 'rivulet inspect 20d2125e6h820nmsma8x7sk8y9zj2htf', 'rivulet inspect --json 20d2125e6h820nmsma8x7sk8y9zj2htf | jq .attempts')

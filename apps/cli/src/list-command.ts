@@ -14,6 +14,7 @@ const PAGE_MAX = 500;
 
 export function listCommand(): Command {
   const command = new Command('ls')
+    .summary('list streams')
     .description('List streams, newest first. Needs an API key of role viewer or operator.')
     .option('--channel <name>', 'only of this channel')
     .option('--status <status,…>', 'only these: open, lost, ended, failed, cancelled, expired, deleted')

@@ -17,6 +17,7 @@ const GIVE_UP_MS = 300_000;
 
 export function pipeCommand(): Command {
   const command = new Command('pipe')
+    .summary('stream what comes on stdin')
     .description('Stream what comes on stdin, as it comes. The streamNo is on stderr at once, the verdict of the log at the end. Ctrl-C aborts the stream.')
     .option('--channel <name>', 'channel of the stream')
     .option('--content-type <type>', 'media type; text/* must be UTF-8, all else is bytes (default: text/plain)')

@@ -20,6 +20,7 @@ interface Beat { at: number; offset: number; from: number; payloads: Uint8Array[
 
 export function replayCommand(): Command {
   const command = new Command('replay')
+    .summary('show a stream at the pace at which it came')
     .description('Show a stream again at the pace at which it came, from the broker times of its records in Kafka.')
     .argument('<streamNo>', 'the stream')
     .option('--speed <factor>', '1x: as it came; 0.5x, 4x, …; max: without waiting', speed, 1)

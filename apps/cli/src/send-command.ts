@@ -19,6 +19,7 @@ const GIVE_UP_MS = 300_000;
 
 export function sendCommand(): Command {
   const command = new Command('send')
+    .summary('send a file')
     .description('Send a file as a stream, sealed with its SHA-256; the streamNo is on stderr at once. Ctrl-C aborts the stream.')
     .argument('<file>', 'the file')
     .option('--channel <name>', 'channel of the stream')

@@ -13,6 +13,7 @@ interface TailOptions extends ServiceOptions { follow?: boolean; channel?: strin
 
 export function tailCommand(): Command {
   const command = new Command('tail')
+    .summary('show the content of a stream or channel')
     .description('Show the content of a stream: what is there, or with -f until its end, also through reconnects.')
     .argument('[streamNo]', 'the stream')
     .option('-f, --follow', 'until the stream is final; exit code 1 when it did not end well')

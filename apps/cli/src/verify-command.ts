@@ -13,6 +13,7 @@ interface VerifyCommandOptions extends KafkaOptions { json?: boolean; allPartiti
 
 export function verifyCommand(): Command {
   const command = new Command('verify')
+    .summary('is what is in Kafka what was written, and if not, where')
     .description('Fold a stream again from the records in Kafka, hold it against lifecycle, checksum and digest, and say where the damage is. Only reads.')
     .argument('<streamNo>', 'the stream')
     .option('--all-partitions', 'also look for its records in partitions where they may not be (reads the whole topic)');
