@@ -1,6 +1,7 @@
 import { topicNames } from '@rivulet/protocol';
 import type { TopicReport, TopicSpec } from '@rivulet/log';
 import type { Check } from './check';
+import { knownError } from './known-error';
 import type { KafkaPlace } from './settings';
 
 /** Longer than wanted does no harm. */
@@ -15,8 +16,10 @@ export async function checkKafka(check: Check, { brokers, topicPrefix }: KafkaPl
   const names = topicNames(topicPrefix);
   const counts = { interactive: 1, bulk: 1, replication: 1, minInsync: 1 };
   const specs = topicSpecs(names, counts);
-  const report = await reportTopics({ brokers, clientId: 'rivulet-doctor' }, specs.map(({ topic }) => topic)).catch((error: Error) => {
-    check.found('KAFKA_UNREACHABLE', error.message, 'Start it, or correct --brokers; where the address is right, its advertised.listeners must be reachable from here too.');
+  const report = await reportTopics({ brokers, clientId: 'rivulet-doctor' }, specs.map(({ topic }) => topic)).catch((error: unknown) => {
+    const known = knownError(error);
+    if (known === null) throw error;
+    check.found('KAFKA_UNREACHABLE', known.details.detail ?? known.code, 'Start it, or correct --brokers; where the address is right, its advertised.listeners must be reachable from here too.');
     return null;
   });
   if (report === null) return;

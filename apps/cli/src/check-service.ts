@@ -1,6 +1,7 @@
 import type { Check } from './check';
 import { knownError } from './known-error';
 import { ask } from './service';
+import type { Answer } from './service';
 import type { ServicePlace } from './settings';
 
 /** More than this and expiries of tokens, leases and times shown to people are wrong, ms. */
@@ -8,21 +9,21 @@ export const CLOCK_MS_MAX = 2_000;
 /** The header Date has whole seconds. */
 const DATE_MS = 1_000;
 
-interface Health { healthy?: boolean }
-interface Readiness { ready?: boolean; checks?: Record<string, string | null>; reasons?: string[] }
-
-/** @returns whether anything answers that the other checks can be made with */
+/**
+ * Asked through what everybody uses: a proxy in between may answer /healthz and /readyz itself, or not pass them on at all.
+ * @returns whether anything answers that the other checks can be made with
+ */
 export async function checkService(check: Check, place: ServicePlace): Promise<boolean> {
   try {
-    const health = await ask(place, '/healthz', { token: '' });
-    if ((health.body as Health | null)?.healthy !== true) {
-      check.found('NOT_RIVULET', `What answers at ${place.url} (HTTP ${health.status}) is not Rivulet.`, 'Give the address of the installation with --url or RIVULET_URL, and let its proxy pass /healthz.');
+    const api = await ask(place, '/v1/admin/streams?limit=1', { token: '' });
+    if (!isOurs(api)) {
+      check.found('NOT_RIVULET', `What answers at ${place.url} (HTTP ${api.status}) is not Rivulet.`, 'Give the address of the installation with --url or RIVULET_URL, and let what stands before it pass /v1 on.');
       return false;
     }
     const ready = await ask(place, '/readyz', { token: '' });
-    check.saw(`answers in ${Math.round(health.tookMs)} ms`);
-    if (ready.status !== 200) {
-      check.found('SERVICE_NOT_READY', `It answers, but is not ready: ${JSON.stringify((ready.body as Readiness | null) ?? ready.status)}.`, 'Look at what the answer of /readyz names; mostly it is Kafka, or an instance that is just starting.');
+    check.saw(`answers in ${Math.round(api.tookMs)} ms`);
+    if (ready.status === 503) {
+      check.found('SERVICE_NOT_READY', `It answers, but is not ready: ${JSON.stringify(ready.body ?? ready.status)}.`, 'Look at what the answer of /readyz names; mostly it is Kafka, or an instance that is just starting.');
     }
     checkDate(check, ready.headers.get('date'), ready.tookMs);
     return true;
@@ -32,6 +33,12 @@ export async function checkService(check: Check, place: ServicePlace): Promise<b
     check.found('SERVICE_UNREACHABLE', known.details.detail ?? known.code, 'Start it (npm start, docker compose up), or give its address with --url or RIVULET_URL.');
     return false;
   }
+}
+
+/** Every answer of the API says whose it is, refusals too; a proxy of ours says so when it reaches no service. */
+function isOurs({ status, body }: Answer): boolean {
+  const { type, streams } = (body ?? {}) as { type?: string; streams?: unknown };
+  return type?.startsWith('urn:rivulet:error:') === true || (status === 200 && Array.isArray(streams));
 }
 
 function checkDate(check: Check, date: string | null, tookMs: number): void {

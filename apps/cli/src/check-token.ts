@@ -25,8 +25,10 @@ export async function checkToken(
   // Whoever may open may also write, read and cancel what is there: that is what the role producer is.
   if (probe !== null && 'opened' in probe) for (const scope of ['open', 'write', 'read', 'cancel'] as const) may.add(scope);
   const role = may.has('open') ? (may.has('inspect') ? 'operator' : 'producer') : 'viewer';
+  const refusal = probe !== null && 'status' in probe ? probe.status : probe === null ? 503 : 0;
+  if (refusal >= 500) return check.skip('whether it may open streams cannot be tried while the service does not');
   check.saw(place.token === '' ? 'auth is off: everybody on this machine may do everything' : `an API key of role ${role}: ${[...may].join(', ')}`);
-  if (probe !== null && 'status' in probe && probe.status === 429) check.found('QUOTA_EXCEEDED', 'The key may open streams, but its quota is used up.', 'End streams that are open under this key, or raise its RIVULET_QUOTAS.');
+  if (refusal === 429) check.found('QUOTA_EXCEEDED', 'The key may open streams, but its quota is used up.', 'End streams that are open under this key, or raise its RIVULET_QUOTAS.');
   else report(check, may, needed ?? ['open', 'write', 'read'], `a key of role ${role}`, 'Use an API key of role producer or operator (viewer only reads; producer does not inspect).');
 }
 

@@ -6,6 +6,7 @@ import { rivulet } from '@rivulet/client';
 import { startRivulet } from '@rivulet/standalone';
 import type { RunningRivulet } from '@rivulet/standalone';
 import { runCli } from '../../../test/support/cli-process';
+import { eventually } from '../../../test/support/eventually';
 import type { Checked } from './check';
 
 const VIEWER = 'rk_viewer_of-all-streams';
@@ -155,6 +156,19 @@ test('faults of plugins are told as the hosts report them, with their remedies',
     check: 'plugins', facts: ['1 plugins on 2 hosts'],
     findings: [{ code: 'PLUGIN_VERSION_DRIFT', what: 'echo 0.9.0 on b is VERSION_DRIFT: It has 0.9.0 and wants 1.0.0.', remedy: 'Install 1.0.0 again.' }],
   }]);
+}, 60_000);
+
+test('while Kafka is away the service is not ready, and no right is denied that cannot be tried', async () => {
+  const own = await startRivulet({ env: { RIVULET_ALLOCATOR_WRITE_MS_MAX: '500' } });
+  try {
+    own.faults.kafkaAway = true;
+    await eventually(async () => expect((await fetch(`${own.url}/readyz`)).status).toBe(503));
+    const { code, codes, report } = await doctor(['--only', 'token,clocks'], { RIVULET_URL: own.url, RIVULET_TOKEN: own.apiKey });
+    expect([code, codes]).toEqual([1, ['SERVICE_NOT_READY']]);
+    expect(report.checks.map(({ check, skipped }) => [check, skipped !== undefined])).toEqual([['service', false], ['token', true], ['clocks', true]]);
+  } finally {
+    await own.stop();
+  }
 }, 60_000);
 
 test('when nothing answers that is what is found, and Kafka that is away too; nothing waits for long', async () => {
