@@ -53,6 +53,7 @@ export class Refold {
     this.isFromOpen = start === null;
     this.isWhole = start === null || start.next === 1;
     this.bytes = start?.bytes ?? 0;
+    this.content.restart(this.bytes);
     this.acceptedAt = start?.offset ?? -1;
     this.agreed = { offset: this.acceptedAt, bytes: this.bytes };
     this.sealed = lifecycle?.final?.digest ?? '';
@@ -126,7 +127,7 @@ export class Refold {
     if (effect.kind === 'refused') this.refused += 1;
     if (effect.kind === 'duplicate') this.duplicates += 1;
     if (effect.kind === 'attempt' && effect.keep === 'none') {
-      this.content.clear();
+      this.content.restart(0);
       this.hash = createHash('sha256');
       this.isWhole = true;
       this.bytes = 0;
@@ -135,7 +136,7 @@ export class Refold {
     if (effect.kind !== 'fragments') return;
     effect.payloads.forEach((payload, index) => {
       const sequence = effect.firstSequence + index;
-      this.content.add(heldAt.get(sequence) ?? offset, sequence, this.bytes, payload.length);
+      this.content.add(heldAt.get(sequence) ?? offset, sequence, payload.length);
       this.hash.update(payload);
       this.bytes += payload.length;
     });
@@ -160,6 +161,7 @@ export class Refold {
     else if (position && this.lifecycle) {
       this.state = stateAt(this.lifecycle, position, this.lifecycle.attempts);
       this.bytes = bytes;
+      this.content.restart(bytes);
       this.isAstray = false;
     } else this.isAstray = true;
   }

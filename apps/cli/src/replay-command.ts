@@ -13,7 +13,7 @@ import { interruption, put, putJson, tell } from './output';
 import { neededKafka, withKafka } from './settings';
 import type { KafkaOptions } from './settings';
 
-interface ReplayOptions extends KafkaOptions { speed: number; events?: boolean }
+interface ReplayOptions extends KafkaOptions { speed: number; events?: boolean; json?: boolean }
 
 /** One record's share of the content, and when the broker got it. */
 interface Beat { at: number; offset: number; from: number; payloads: Uint8Array[]; isRewind: boolean }
@@ -24,7 +24,8 @@ export function replayCommand(): Command {
     .description('Show a stream again at the pace at which it came, from the broker times of its records in Kafka.')
     .argument('<streamNo>', 'the stream')
     .option('--speed <factor>', '1x: as it came; 0.5x, 4x, …; max: without waiting', speed, 1)
-    .option('--events', 'NDJSON with time, offset and sequence instead of the content');
+    .option('--events', 'NDJSON with time, offset and sequence instead of the content')
+    .option('--json', 'the same as --events');
   return withExamples(withKafka(command), 'rivulet replay 20d2125e6h820nmsma8x7sk8y9zj2htf --speed 4x', 'rivulet replay 20d2125e6h820nmsma8x7sk8y9zj2htf --speed max | rivulet pipe --channel again')
     .action(replay);
 }
@@ -36,7 +37,7 @@ async function replay(streamNo: string, options: ReplayOptions): Promise<void> {
     const pace = new Pace(options.speed, signal);
     for await (const beat of beatsOf(opened, streamNo, partitionOf(streamNo))) {
       await pace.until(beat.at);
-      await show(beat, options.events === true);
+      await show(beat, options.events === true || options.json === true);
     }
   } catch (error) {
     if (signal.aborted) throw new Interrupted('Interrupted.');

@@ -19,13 +19,15 @@ export function tailCommand(): Command {
     .option('-f, --follow', 'until the stream is final; exit code 1 when it did not end well')
     .option('--channel <name>', 'every stream of a channel instead, present and future, until Ctrl-C')
     .option('--events', 'NDJSON of the events instead of the content')
+    .option('--json', 'the same as --events')
     .option('--from <cursor>', 'go on after this cursor');
   return withExamples(withService(command),
     'rivulet tail -f 20d2125e6h820nmsma8x7sk8y9zj2htf', 'rivulet tail -f --events --from 1.42 20d2125e6h820nmsma8x7sk8y9zj2htf', 'rivulet tail --channel chat-42')
     .action(tail);
 }
 
-async function tail(streamNo: string | undefined, options: TailOptions): Promise<void> {
+async function tail(streamNo: string | undefined, given: TailOptions): Promise<void> {
+  const options = { ...given, events: given.events || given.json };
   if ((streamNo === undefined) === (options.channel === undefined)) throw new UsageError('Give a streamNo, or --channel.');
   const client = clientOf(servicePlace(options));
   const signal = interruption();

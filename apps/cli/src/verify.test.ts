@@ -1,10 +1,12 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { BEAT_KEY, decodeRecord, encodeRecord, judge } from '@rivulet/protocol';
-import type { LogRecord, StreamState } from '@rivulet/protocol';
+import { BEAT_KEY, decodeRecord, encodeLifecycle, encodeRecord, judge } from '@rivulet/protocol';
+import type { LifecycleValue, LogRecord, StreamState } from '@rivulet/protocol';
 import { MemoryLog, topicSpecs } from '@rivulet/log';
 import { crc32 } from '@rivulet/service';
 import { arbitraryLog } from '../../../test/support/arbitrary-log';
 import { OwnerCluster, PARTITION } from '../../../test/support/owner-cluster';
+import { append, end, open } from '../../../test/support/records';
 import { anchorsOf } from './anchors';
 import { lifecycleOf } from './log-access';
 import type { OpenedLog } from './log-access';
@@ -111,3 +113,49 @@ test('after any history verify finds nothing; and any byte altered in the conten
   console.log(`verify located ${located} altered bytes, ${exact} of them exactly`);
   expect(located).toBeGreaterThan(10);
 }, 60_000);
+
+/** A stream of 100 fragments that ended, in a cluster of its own. */
+async function ended(
+  digest: string, check: (cluster: OwnerCluster, streamNo: string, codes: () => Promise<string[]>) => Promise<void>,
+): Promise<void> {
+  const cluster = await OwnerCluster.start();
+  try {
+    const owner = await cluster.own('owner');
+    const streamNo = cluster.streamNo();
+    await cluster.write(streamNo, open());
+    for (let n = 1; n <= 100; n += 1) await cluster.write(streamNo, append(n, `${n};`));
+    await cluster.write(streamNo, end(100, { digest }));
+    await cluster.settled(owner);
+    const opened: OpenedLog = { log: cluster.log, topics: cluster.topics, close: async () => undefined };
+    const verified = () => verify(opened, streamNo, PARTITION, { isEverywhere: false });
+    await check(cluster, streamNo, async () => (await verified()).damages.map(({ code }) => code));
+  } finally {
+    await cluster.stop();
+  }
+}
+const newer = ({ version }: LifecycleValue): LifecycleValue['version'] => [version[0], version[1] + 1, 0];
+const DIGEST = createHash('sha256').update(Array.from({ length: 100 }, (_, index) => `${index + 1};`).join('')).digest('hex');
+
+test('lifecycle that is unlike the log, or cannot be read, is told from damage of the content', () => ended(DIGEST, async (cluster, streamNo, codes) => {
+  expect(await codes()).toEqual([]);
+  const value = (await cluster.table()).get(streamNo)!;
+  await cluster.writeLifecycle(streamNo, Buffer.from('{"half": '));
+  expect(await codes()).toEqual(['LIFECYCLE_UNREADABLE']);
+  const final = { ...value.final!, status: 'failed' as const };
+  await cluster.writeLifecycle(streamNo, encodeLifecycle({ ...value, version: newer(value), status: 'failed', final }));
+  expect(await codes()).toEqual(['LIFECYCLE_UNREADABLE', 'LIFECYCLE_DIFFERS']);
+}));
+
+test('a producer that sealed other bytes than it appended is told from a log that altered them', () => ended('a'.repeat(64), async (_cluster, _streamNo, codes) => {
+  expect(await codes()).toEqual(['DIGEST_DIFFERS']);
+}));
+
+test('what retention has removed is said, and what is left is still verified', () => ended(DIGEST, async (cluster, streamNo, codes) => {
+  cluster.log.truncate(cluster.topics.fragments, PARTITION, 50);
+  expect(await codes()).toEqual(['BEGINNING_GONE']);
+  const value = (await cluster.table()).get(streamNo)!;
+  const last = value.positions.at(-1)!;
+  const positions = [...value.positions.slice(0, -1), { ...last, checksum: last.checksum ^ 1 }];
+  await cluster.writeLifecycle(streamNo, encodeLifecycle({ ...value, version: newer(value), positions }));
+  expect((await codes()).slice(0, 2)).toEqual(['BEGINNING_GONE', 'CONTENT_ALTERED']);
+}));

@@ -55,8 +55,10 @@ export async function verify(opened: OpenedLog, streamNo: string, partition: num
   else damages.push(...await proved(refold, (found, sealed) => prove(log, stretch, streamNo, found, sealed)));
   if (options.isEverywhere) damages.push(...await strays(opened, streamNo, partition));
   const { state } = refold;
-  if (lifecycle.value && damages.length === 0) damages.push(...differencesOf(lifecycle.value, state));
-  if (damages.length === 0 && isSealedOtherwise(refold)) {
+  // Damage of the records explains whatever else does not fit.
+  const isSound = refold.damages.length === 0 && !isUnknown;
+  if (lifecycle.value && isSound) damages.push(...differencesOf(lifecycle.value, state));
+  if (isSound && isSealedOtherwise(refold)) {
     damages.push(damage('DIGEST_DIFFERS', refold.first, refold.last, `The content has the SHA-256 ${refold.digest}, and its producer sealed ${refold.sealed}.`));
   }
   return { streamNo, partition, ...factsOf(refold), damages };
