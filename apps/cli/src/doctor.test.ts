@@ -158,6 +158,17 @@ test('faults of plugins are told as the hosts report them, with their remedies',
   }]);
 }, 60_000);
 
+test('links that lead nowhere are found, and the rest is measured where we are', async () => {
+  const own = await startRivulet({ env: { RIVULET_PUBLIC_URL: 'http://127.0.0.1:9' } });
+  try {
+    const found = await doctor(['--only', 'buffering,websocket'], { RIVULET_URL: own.url, RIVULET_TOKEN: own.apiKey });
+    expect([found.code, found.codes]).toEqual([1, ['PUBLIC_URL_UNREACHABLE']]);
+    expect(factsOf(found, 'buffering')).toContain('arrive as they are sent');
+  } finally {
+    await own.stop();
+  }
+}, 60_000);
+
 test('while Kafka is away the service is not ready, and no right is denied that cannot be tried', async () => {
   const own = await startRivulet({ env: { RIVULET_ALLOCATOR_WRITE_MS_MAX: '500' } });
   try {

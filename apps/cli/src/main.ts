@@ -1,13 +1,20 @@
+import type { ErrorCode } from '@rivulet/protocol';
 import { CommanderError } from 'commander';
 import { EXIT_CODES, exitOf, Interrupted, UsageError } from './exit-codes';
 import { knownError } from './known-error';
 import { endQuietlyWhenUnread, flushed, tell } from './output';
 import { buildProgram } from './program';
 
+/** What to do at a prompt, where the remedy of the table is for programs. */
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  NOT_READY: ' Where it is: --url or RIVULET_URL; what is wrong with it: rivulet doctor.',
+  UNAUTHENTICATED: ' Give a credential of this installation in RIVULET_TOKEN (or --token).',
+};
+
 /** In words, without the stack: what happened and what to do, never a credential. */
 function explain(error: unknown): string {
   const known = knownError(error);
-  if (known !== null) return `${known.code}: ${known.details.detail ?? known.row.text}`;
+  if (known !== null) return `${known.code}: ${known.details.detail ?? known.row.text}${HINTS[known.code] ?? ''}`;
   return error instanceof Error ? error.message : String(error);
 }
 

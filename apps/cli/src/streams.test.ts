@@ -70,7 +70,7 @@ test('an input that is not UTF-8 fails its stream, and as bytes it passes', asyn
   expect((await cli('tail', NO.exec(stderr)![1]!)).bytes).toEqual(bytes);
 });
 
-test('a pipe learns at once that its stream was cancelled, though its input is silent', async () => {
+test('a pipe learns that its stream was cancelled, though its input is silent', async () => {
   const pipe = new CliProcess(['pipe'], { env });
   pipe.child.stdin!.write('x');
   const streamNo = await eventually(() => NO.exec(pipe.stderr)![1]!);
