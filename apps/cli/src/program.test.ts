@@ -65,3 +65,8 @@ test('a progress bar shows how far it is, or how much there is when the end is n
   expect(barText('file', 512 * 1024, 1024 * 1024, 'bytes')).toBe(`file  [${'#'.repeat(12)}${'.'.repeat(12)}] 50 %  512.0 KiB`);
   expect(barText('file', 3, 0, 'records')).toBe('file  3 records');
 });
+
+test('after npm ci and the build the command is there as npx finds it', () => {
+  const bin = path.join(__dirname, '..', '..', '..', 'node_modules', '.bin', 'rivulet');
+  expect(execFileSync(bin, ['--version'], { encoding: 'utf8' })).toBe(`${program.version()}\n`);
+});

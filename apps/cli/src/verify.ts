@@ -46,10 +46,13 @@ export async function verify(opened: OpenedLog, streamNo: string, partition: num
   const damages: Damage[] = lifecycle.unreadableAt.map((offset) => damage('LIFECYCLE_UNREADABLE', offset, offset, `The lifecycle value at offset ${offset} of ${topics.lifecycle} cannot be read.`));
   const anchor = beginOf(lifecycle.value, start, damages);
   const from = Math.min(end, anchor ? anchor.offset + 1 : Math.max(start, lifecycle.value?.openedOffset ?? start));
-  const stretch = { topic: topics.fragments, partition, from, until: end, isChecked: true };
+  const { final = null, status } = lifecycle.value ?? {};
+  // What comes behind the end changes nothing but the removal; a partition may hold a week of others.
+  const until = final === null || status === 'deleted' || options.isEverywhere ? end : Math.min(end, final.offset + 1);
+  const stretch = { topic: topics.fragments, partition, from, until, isChecked: true };
   const refold = new Refold(streamNo, lifecycle.value, anchor);
-  for await (const batch of batchesOf(log, stretch, (offset) => options.onProgress?.(offset - from, end - from))) refold.take(batch);
-  refold.finish(end);
+  for await (const batch of batchesOf(log, stretch, (offset) => options.onProgress?.(offset - from, until - from))) refold.take(batch);
+  refold.finish(until);
   const isUnknown = refold.state === undefined && lifecycle.value === null;
   if (isUnknown) damages.push(unknown(refold, partition, lifecycle.isRemoved, { start, end }));
   else damages.push(...await proved(refold, (found, sealed) => prove(log, stretch, streamNo, found, sealed)));
