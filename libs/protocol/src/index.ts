@@ -37,7 +37,6 @@ export { HEADERS, SUBPROTOCOLS } from './wire';
 export type {
   AbortBody, AdminPartition, AdminStream, AdminStreamPage,
   AppendAck, AppendBody, CancelBody, EndBody, FinalEvent, FragmentEvent, FragmentIn, IssuedToken, LostEvent, OpenOptions, OpenedStream,
-  PartitionClaim, ProblemEvent, ProduceReply, ProduceRequest, ReaderEvent, ResetEvent, ResumedEvent, RetriedStream, RetryBody, RewindEvent, StreamEvent,
-  StreamSummary, TokenBody,
-  VerdictReply, WatchReply, WatchRequest,
+  PartitionClaim, ProblemEvent, ProduceReply, ProduceRequest, ReaderEvent, ResetEvent, ResumedEvent, RetriedStream, RetryBody, RewindEvent,
+  StreamEvent, StreamSummary, TokenBody, VerdictReply, WatchReply, WatchRequest,
 } from './wire';
