@@ -99,7 +99,7 @@ test('a channel is followed with the name of each stream before its content, unt
   expect((await tail.end).code).toBe(130);
 });
 
-test('a file that is sent and got back is the same, also when getting it began before; a wrong beginning is found out and thrown away', async () => {
+test('a file that is sent and got back is the same, whatever an earlier try left there', async () => {
   const content = randomBytes(3_000_000);
   const file = path.join(folder, 'sent.bin');
   writeFileSync(file, content);
@@ -107,19 +107,36 @@ test('a file that is sent and got back is the same, also when getting it began b
   expect([code, stderr]).toEqual([0, expect.stringMatching(/ended: \d+ fragments, 3000000 bytes/)]);
   const streamNo = NO.exec(stderr)![1]!;
   const got = path.join(folder, 'got.bin');
-  const part = `${got}.${streamNo}.part`;
-  writeFileSync(part, content.subarray(0, 1_234_567));
-  expect(await cli('get', streamNo, '-o', got)).toMatchObject({ code: 0, stderr: expect.stringContaining('SHA-256 as it was sealed') });
-  expect(readFileSync(got).equals(content)).toBe(true);
-  writeFileSync(part, Buffer.alloc(100));
-  expect(await cli('get', streamNo, '-o', got)).toMatchObject({ code: 1, stderr: expect.stringContaining('CHECKSUM_MISMATCH') });
-  expect(existsSync(part)).toBe(false);
-  expect((await cli('get', streamNo, '-o', got)).code).toBe(0);
+  for (const earlier of [content.subarray(0, 1_234_567), Buffer.alloc(100)]) {
+    writeFileSync(`${got}.part`, earlier);
+    expect(await cli('get', streamNo, '-o', got)).toMatchObject({ code: 0, stderr: expect.stringContaining('SHA-256 as it was sealed') });
+    expect(readFileSync(got).equals(content)).toBe(true);
+    expect(existsSync(`${got}.part`)).toBe(false);
+  }
 });
 
-test('an open stream is no file', async () => {
-  const { streamNo } = await opened('not yet');
-  expect(await cli('get', streamNo, '-o', path.join(folder, 'none'))).toMatchObject({ code: 1, stderr: expect.stringContaining('The stream is open') });
+test('sending is interrupted and goes on in another process, while somebody already gets the file', async () => {
+  const content = randomBytes(24_000_000);
+  const file = path.join(folder, 'long.bin');
+  const got = path.join(folder, 'long-got.bin');
+  writeFileSync(file, content);
+  const first = new CliProcess(['send', file], { env });
+  const streamNo = await eventually(() => NO.exec(first.stderr)![1]!);
+  first.child.kill('SIGINT');
+  expect(await first.end).toMatchObject({ code: 130, stderr: expect.stringContaining(`--resume ${streamNo}`) });
+  const getting = new CliProcess(['get', streamNo, '-o', got], { env });
+  await eventually(() => expect(existsSync(`${got}.part`)).toBe(true));
+  expect(await cli('send', file, '--resume', streamNo)).toMatchObject({ code: 0, stderr: expect.stringContaining('24000000 bytes') });
+  expect((await getting.end).code).toBe(0);
+  expect(readFileSync(got).equals(content)).toBe(true);
+  writeFileSync(file, randomBytes(24_000_000));
+  expect(await cli('send', file, '--resume', streamNo)).toMatchObject({ code: 1, stderr: expect.stringContaining('CHECKSUM_MISMATCH') });
+}, 60_000);
+
+test('a stream that was given up is no file', async () => {
+  const producer = await opened('half');
+  await producer.abort('MODEL_FAILED');
+  expect(await cli('get', producer.streamNo, '-o', path.join(folder, 'none'))).toMatchObject({ code: 1, stderr: expect.stringContaining('STREAM_FINAL') });
 });
 
 test('streams are listed and inspected, for people and as JSON', async () => {
