@@ -18,6 +18,7 @@ const SYSTEMS = {
   restore: {},
   'fan-out': {},
   'slow-reader': {},
+  file: { counts: { fanout: 2 }, proxy: true },
   storm: {},
   follower: { counts: { fanout: 2 } },
   scale: { counts: { fanout: 2 } },
