@@ -1,4 +1,4 @@
-// One end of bench/file.mjs, in a process of its own so that its memory can be told. fork(…, [JSON of {role, url, token, source or target}]).
+// One end of bench/file.mjs, in a process of its own so that its memory can be told. fork(…, [JSON {role, url, token, source or target}]).
 // Says 'ready', begins on the first message (to receive: {streamNo}), then says 'opened', 'progress' and 'done'.
 import { once } from 'node:events';
 import { rivulet } from '@rivulet/client';
