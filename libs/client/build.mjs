@@ -59,8 +59,9 @@ function copyTypes(folder) {
   for (const name of entries) copy(path.join(TYPES, `${name}.d.ts`), `${name}.d.ts`);
 }
 
+// All of it is packed: nothing of an older build, or of an older way to build, may stay.
+for (const name of readdirSync(DIST)) if (path.join(DIST, name) !== TYPES) rmSync(path.join(DIST, name), { recursive: true, force: true });
 for (const folder of ['esm', 'cjs', 'browser']) {
-  rmSync(path.join(DIST, folder), { recursive: true, force: true });
   mkdirSync(path.join(DIST, folder), { recursive: true });
   // The nearest package.json says what the files beside it are.
   writeFileSync(path.join(DIST, folder, 'package.json'), `${JSON.stringify({ type: folder === 'cjs' ? 'commonjs' : 'module', sideEffects: false })}\n`);
