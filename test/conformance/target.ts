@@ -11,7 +11,7 @@ export interface Target {
 export async function findTarget(): Promise<Target> {
   const url = process.env['RIVULET_URL'];
   const apiKey = process.env['RIVULET_KEY'];
-  if (url === undefined) return startRivulet({ env: { RIVULET_LOG_LEVEL: 'error' } });
+  if (url === undefined) return startRivulet({ env: { RIVULET_LOG_LEVEL: 'error', RIVULET_FANOUT_CONFIRM_MS: '500' } });
   if (apiKey === undefined) throw new Error('RIVULET_URL names an installation: RIVULET_KEY must hold an API key of it (role operator).');
   return { url: url.replace(/\/+$/, ''), apiKey, stop: async () => undefined };
 }

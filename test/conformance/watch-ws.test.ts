@@ -171,6 +171,41 @@ describe.each(Object.values(SUBPROTOCOLS))('%s', (subprotocol) => {
     watch.socket.close();
   });
 
+  test('[WATCH-6] an ack of a named session is answered when it is durable; a newer connection takes the name, not the socket', async () => {
+    const stream = await raw.write(['a', 'b', 'c']);
+    const older = await connect();
+    older.send({ type: 'subscribe', id: '1', streamNo: stream.streamNo, session: 'name', window: 2 });
+    const first = await older.until((frame) => frame.cursor === '1.2');
+    expect(first.find(isType('stream'))).toMatchObject({ confirmed: null });
+    expect(textOf(first, '1')).toBe('ab');
+    older.send({ type: 'ack', id: '1', cursor: '1.1' });
+    expect((await older.until(isType('confirmed'))).at(-1)).toMatchObject({ id: '1', session: 'name', cursor: '1.1' });
+    const newer = await connect();
+    newer.send({ type: 'subscribe', id: '2', streamNo: stream.streamNo, session: 'name' });
+    const rest = await newer.until(isType('final'));
+    expect(rest.find(isType('stream'))).toMatchObject({ confirmed: '1.1' });
+    expect(textOf(rest, '2')).toBe('bc');
+    newer.send({ type: 'ack', id: '2', cursor: '1.3.f' });
+    await newer.until(isType('confirmed'));
+    const taken = await connect();
+    taken.send({ type: 'subscribe', id: '3', streamNo: stream.streamNo, session: 'name' });
+    expect((await taken.until(isType('stream'))).at(-1)).toMatchObject({ confirmed: '1.3.f' });
+    for (const one of [older, newer, taken]) one.socket.close();
+  });
+
+  test('[WATCH-6] over a socket too the older connection of a name is told SESSION_TAKEN', async () => {
+    const stream = await raw.open();
+    const [older, newer] = [await connect(), await connect()];
+    older.send({ type: 'subscribe', id: '1', streamNo: stream.streamNo, session: 'name' });
+    await older.until(isType('stream'));
+    newer.send({ type: 'subscribe', id: '1', streamNo: stream.streamNo, session: 'name' });
+    await newer.until(isType('stream'));
+    expect((await older.until(isType('problem'))).at(-1)).toMatchObject({ id: '1', problem: { code: 'SESSION_TAKEN' } });
+    older.send({ type: 'subscribe', id: '2', streamNo: stream.streamNo });
+    await older.until(isType('stream', '2'));
+    for (const one of [older, newer]) one.socket.close();
+  });
+
   test('bytes come as they went, whatever they are', async () => {
     const content = Buffer.from(Array.from({ length: 600 }, (_, index) => (index * 7) % 256));
     const stream = await raw.open({ contentType: 'application/octet-stream' });

@@ -63,7 +63,7 @@ test.each(UNIONS)('its %s has the types of the one in libs/protocol, each with t
 
 test('its events are those of the sockets, and trouble', () => {
   const typesOf = (group: string): string[] => messagesOf(group).map(([type]) => type);
-  const answers = ['ready', 'cancelled'];
+  const answers = ['ready', 'cancelled', 'confirmed'];
   expect(typesOf('Event').sort()).toEqual([...typesOf('WatchReply').filter((type) => !answers.includes(type)), 'unavailable'].sort());
 });
 

@@ -12,12 +12,14 @@ import { Followers } from '../../apps/fanout/src/followers';
 import { Compressions } from '../../apps/fanout/src/gzip-body';
 import { KeepAlives } from '../../apps/fanout/src/keep-alives';
 import { lifecycleAppender } from '../../apps/fanout/src/lifecycle-topic';
+import { NamedSessions } from '../../apps/fanout/src/named-sessions';
 import type { OwnerContext } from '../../apps/fanout/src/owner-context';
 import type { OwnerSettings } from '../../apps/fanout/src/owner-settings';
 import { Owners } from '../../apps/fanout/src/owners';
 import type { Replica } from '../../apps/fanout/src/replica';
 import { Replicas } from '../../apps/fanout/src/replicas';
 import { ScanTurns } from '../../apps/fanout/src/scan-turns';
+import { SessionCursors } from '../../apps/fanout/src/session-cursors';
 import { SharedFrames } from '../../apps/fanout/src/shared-frames';
 import { ViewCache } from '../../apps/fanout/src/view-cache';
 import { PartitionSession } from '../../libs/log/src/partition-session';
@@ -106,6 +108,10 @@ export class SimInstance {
     });
     this.delivery = new Delivery({
       source: this.replicas, metrics: METRICS, auth: AUTH, streamNos: STREAM_NOS, frames: new SharedFrames(), keepAlives: new KeepAlives(),
+      sessions: new NamedSessions({
+        metrics: METRICS, time: context.time, limits: { streamSessionsMax: 1, partitionSessionsMax: 1, confirmMs: 5_000 },
+        cursors: new SessionCursors({ ...context, topic: broker.names.cursors, idleMs: 60_000, appendMsMax: 5_000 }),
+      }),
       turns: new ScanTurns({
         log: this.log, topic: broker.names.fragments, concurrentMax: options.coldScansMax, onScan: () => events.count('coldScans'),
       }),

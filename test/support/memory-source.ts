@@ -7,6 +7,7 @@ import type { StreamView } from '../../apps/fanout/src/stream-view';
 import type { ViewCache } from '../../apps/fanout/src/view-cache';
 
 export const FRAGMENTS = 'test.fragments';
+export const CURSORS = 'test.cursors';
 
 /** An `open` with limits nobody meets by accident. */
 export function openRecord(options: Partial<OpenRecord> = {}): OpenRecord {
@@ -60,7 +61,7 @@ export class MemorySource implements StreamSource {
   constructor(private readonly log: MemoryLog, private readonly views: ViewCache, private readonly partitions = [0]) {}
 
   static async topic(log: MemoryLog, partitions = 1): Promise<void> {
-    await log.createTopics([{ topic: FRAGMENTS, partitions, replication: 1, settings: {} }]);
+    await log.createTopics([FRAGMENTS, CURSORS].map((topic) => ({ topic, partitions, replication: 1, settings: {} })));
   }
 
   start(): this {

@@ -1,5 +1,5 @@
 import { createServer, request as httpRequest } from 'node:http';
-import type { IncomingMessage, RequestOptions, Server } from 'node:http';
+import type { IncomingMessage, RequestOptions, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { WebSocket } from 'ws';
 import { MemoryLog } from '@rivulet/log';
@@ -9,14 +9,19 @@ import { Delivery } from '../../apps/fanout/src/delivery';
 import { DeliveryMetrics } from '../../apps/fanout/src/delivery-metrics';
 import { Compressions } from '../../apps/fanout/src/gzip-body';
 import { KeepAlives } from '../../apps/fanout/src/keep-alives';
+import { NamedSessions } from '../../apps/fanout/src/named-sessions';
+import type { NamedSessionLimits } from '../../apps/fanout/src/named-sessions';
 import { ScanTurns } from '../../apps/fanout/src/scan-turns';
+import { SessionCursors } from '../../apps/fanout/src/session-cursors';
 import { SharedFrames } from '../../apps/fanout/src/shared-frames';
+import { systemTime } from '../../apps/fanout/src/time';
+import type { Time } from '../../apps/fanout/src/time';
 import { ViewCache } from '../../apps/fanout/src/view-cache';
 import { Watch } from '../../apps/fanout/src/watch';
 import { parseWatchQuery } from '../../apps/fanout/src/watch-request';
 import { WatchSocket } from '../../apps/fanout/src/watch-socket';
 import type { CancelPort } from '../../apps/fanout/src/watch-socket';
-import { FRAGMENTS, MemorySource, openRecord, recordWriter } from './memory-source';
+import { CURSORS, FRAGMENTS, MemorySource, openRecord, recordWriter } from './memory-source';
 
 export interface WatchServerOptions {
   viewBytesMax?: number;
@@ -24,6 +29,9 @@ export interface WatchServerOptions {
   keepAliveMs?: number;
   cancel?: CancelPort['cancel'];
   sessionStreamsMax?: number;
+  named?: Partial<NamedSessionLimits>;
+  /** Clock of the waits of named sessions. */
+  time?: Time;
   /** Another instance, on whose log this one is. */
   beside?: WatchServer;
   /** 0, 1, … */
@@ -43,6 +51,7 @@ export class WatchServer {
   readonly write: ReturnType<typeof recordWriter>;
   readonly views: ViewCache;
   readonly source: MemorySource;
+  readonly cursors: SessionCursors;
   readonly delivery: Delivery;
   private readonly server: Server;
   private readonly sockets;
@@ -54,9 +63,14 @@ export class WatchServer {
     this.write = recordWriter(this.log);
     this.source = new MemorySource(this.log, this.views, [...Array(options.partitions ?? 1).keys()]);
     const metrics = new DeliveryMetrics(this.metrics, () => this.views.bytes);
+    const time = options.time ?? systemTime;
+    const logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+    this.cursors = new SessionCursors({ log: this.log, topic: CURSORS, time, logger, idleMs: 60_000, appendMsMax: 5_000 });
+    const limits = { streamSessionsMax: 10, partitionSessionsMax: 1_000, confirmMs: 5_000, ...options.named };
     this.delivery = new Delivery({
       source: this.source, metrics, auth: this.auth, streamNos: this.streamNos,
       turns: new ScanTurns({ log: this.log, topic: FRAGMENTS, concurrentMax: 2, onScan: (bytes) => metrics.scanned(bytes) }),
+      sessions: new NamedSessions({ cursors: this.cursors, metrics, time, limits }),
       frames: new SharedFrames(), keepAlives: new KeepAlives(options.keepAliveMs),
       compressions: new Compressions(options.compressionsMax ?? 4),
       limits: { frameBytesMax: options.frameBytesMax ?? 65_536, sessionStreamsMax: options.sessionStreamsMax ?? 100 },
@@ -72,6 +86,8 @@ export class WatchServer {
       };
       const [, , , name = '', what, last] = url.pathname.split('/');
       const answer = last === 'events' ? watch.channel(what!, watching)
+        : what === undefined ? sendJson(response, watching.authenticate().then((principal) => watch.state(name, principal)))
+        : what === 'ack' ? sendJson(response, watching.authenticate().then(async (principal) => watch.ack(name, principal, await jsonOf(request))))
         : what === 'content' ? watch.content(name, watching) : watch.events(name, watching);
       answer.catch((error: unknown) => sendRawProblem(response, error));
     });
@@ -128,8 +144,18 @@ export class WatchServer {
     for (const socket of this.sockets.clients) socket.terminate();
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
+    this.cursors.close();
     await this.log.close();
   }
+}
+
+async function sendJson(response: ServerResponse, answer: Promise<unknown>): Promise<void> {
+  const body = JSON.stringify(await answer);
+  response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+}
+
+async function jsonOf(request: IncomingMessage): Promise<unknown> {
+  return JSON.parse(String(await bodyOf(request)));
 }
 
 /** The response, its body untouched: nothing is read before the test asks for it. */

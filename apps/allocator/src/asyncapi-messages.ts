@@ -1,5 +1,7 @@
-import type { ProduceReply, ProduceRequest, ReaderEvent, ResetEvent, WatchReply, WatchRequest } from '@rivulet/protocol';
-import { cursor, finalFacts, fragmentIn, listOf, merge, metadata, reference, shape, status, streamNo, text, whole } from './openapi-schemas';
+import type { ProbeEvent, ProduceReply, ProduceRequest, ReaderEvent, ResetEvent, WatchReply, WatchRequest } from '@rivulet/protocol';
+import {
+  cursor, finalFacts, fragmentIn, listOf, merge, metadata, orNull, reference, sessionName, shape, status, streamNo, text, whole,
+} from './openapi-schemas';
 import type { Node } from './openapi-schemas';
 
 /** Properties of the JSON of one message beside its `type`, and which of them may be absent. */
@@ -10,6 +12,7 @@ type FieldsOf<Union extends { type: string }> = { [T in Union['type']]: Fields }
 const id: Node = { type: 'string', minLength: 1, maxLength: 64, description: 'Chosen by the client, and on every event of the subscription.' };
 const epoch: Node = { type: 'integer', minimum: 1 };
 const window: Node = { type: 'integer', minimum: 1, maximum: 1_000_000, description: 'Fragments sent beyond the last ack.' };
+const connection: Node = { type: 'string', description: 'With session: READER.N, random per reader and its N-th connection.' };
 const intervalMs: Node = { type: 'integer', minimum: 0, maximum: 60_000 };
 const verdictStatus: Node = { enum: [...(status['enum'] as string[]), 'PENDING'] };
 
@@ -18,7 +21,11 @@ const channelCursor: Node = { type: 'string', description: 'On a channel: its cu
 const events: FieldsOf<ReaderEvent> = {
   stream: {
     summary: 'First of all: what the stream is, and how it stands.',
-    properties: { status, epoch, attempt: epoch, contentType: text, merge, channel: text, metadata },
+    properties: {
+      status, epoch, attempt: epoch, contentType: text, merge, channel: text, metadata,
+      confirmed: { ...orNull(cursor), description: 'To a named session: what it has confirmed.' },
+    },
+    optional: ['confirmed'],
   },
   fragment: {
     summary: 'Fragments from..to, inclusive. Exactly one of text, base64 and items.',
@@ -32,6 +39,11 @@ const events: FieldsOf<ReaderEvent> = {
   final: { summary: 'The end. Nothing follows.', properties: { ...finalFacts, cursor } },
 };
 
+/** To a named session only. */
+const probe: FieldsOf<ProbeEvent>['probe'] = {
+  summary: 'It has had more than it confirmed for a while: confirm, or it comes again.', properties: { confirmed: orNull(cursor) },
+};
+
 /** On a channel only. */
 const reset: FieldsOf<ResetEvent>['reset'] = {
   summary: 'A channel goes on from here, and not where the reader was: its open streams and from where each goes on.',
@@ -42,12 +54,12 @@ const watchRequest: FieldsOf<WatchRequest> = {
   auth: { summary: 'First frame; repeatable, each adds what its token allows.', properties: { token: text } },
   subscribe: {
     summary: 'Watch a stream or a channel, exactly one of them.',
-    properties: { id, streamNo, channel: text, from: { ...text, description: 'A cursor of the stream, or of the channel.' }, ended: whole, window, intervalMs },
-    optional: ['streamNo', 'channel', 'from', 'ended', 'window', 'intervalMs'],
+    properties: { id, streamNo, channel: text, from: { ...text, description: 'A cursor of the stream, or of the channel.' }, ended: whole, session: sessionName, connection, window, intervalMs },
+    optional: ['streamNo', 'channel', 'from', 'ended', 'session', 'connection', 'window', 'intervalMs'],
     rest: { oneOf: [{ required: ['streamNo'] }, { required: ['channel'] }] },
   },
   unsubscribe: { summary: 'No more events of it.', properties: { id } },
-  ack: { summary: 'Cumulative; frees the window. On a channel the cursor is `streamNo:cursor`.', properties: { id, cursor: text } },
+  ack: { summary: 'Cumulative; frees the window. On a channel the cursor is `streamNo:cursor`. Of a named session it is answered by `confirmed`.', properties: { id, cursor: text } },
   cancel: { summary: 'Cancel a stream; needs the scope for it.', properties: { streamNo, reason: { ...text, maxLength: 1024 } }, optional: ['reason'] },
 };
 
@@ -58,9 +70,11 @@ const watchReply: FieldsOf<WatchReply> = {
   ready: { summary: 'A credential was accepted.', properties: {} },
   stream: onSocket(events.stream), fragment: onSocket(events.fragment), rewind: onSocket(events.rewind), lost: onSocket(events.lost),
   resumed: onSocket(events.resumed), final: onSocket(events.final),
+  probe: { ...probe, properties: { id, streamNo, ...probe.properties } },
+  confirmed: { summary: 'The ack of a named session is durable.', properties: { id, streamNo, session: sessionName, cursor } },
   reset: { summary: reset.summary, properties: { id, channelCursor, ...reset.properties }, optional: ['channelCursor'] },
   cancelled: { summary: 'The verdict on a cancel of this socket.', properties: { streamNo, verdict: reference('VerdictReply') } },
-  problem: { summary: 'Of a subscription when it has an id: that one is over, unless it is a channel and names a stream.', properties: { id, problem: reference('Problem') }, optional: ['id'] },
+  problem: { summary: 'Of a subscription when it has an id: that one is over, unless it is a channel and names a stream, or it names the ack it is about (`confirming`).', properties: { id, problem: reference('Problem') }, optional: ['id'] },
 };
 
 const produceRequest: FieldsOf<ProduceRequest> = {
@@ -119,7 +133,7 @@ function sseEvents(): Node {
   };
   const data = ({ properties, optional = [], rest = {} }: Fields): Node => ({ ...shape({ streamNo, ...properties }, ['streamNo', ...optional]), ...rest });
   return {
-    ...Object.fromEntries(Object.entries({ ...events, reset }).map(([type, fields]) => [`Event.${type}`, {
+    ...Object.fromEntries(Object.entries({ ...events, probe, reset }).map(([type, fields]) => [`Event.${type}`, {
       name: type, title: `Event ${type}`, summary: fields.summary, contentType: 'application/json', payload: data(fields),
     }])),
     ...Object.fromEntries(Object.entries(trouble).map(([type, summary]) => [`Event.${type}`, {

@@ -38,7 +38,14 @@ const MESSAGES: Record<Topic, Record<string, Message>> = {
     OwnerValue: { key: '`#owner`.', summary: 'Who writes this partition.', contentType: 'application/json', payload: shape(owner) },
   },
   cursors: {
-    CursorValue: { key: 'session/streamNo', summary: 'Reserved for what named sessions confirm.', contentType: 'application/json', payload: { type: 'object' } },
+    AttachedValue: {
+      key: '`streamNo/attached/session`.', summary: 'Which connection has the name: the one whose first record is the newest.', contentType: 'application/json',
+      payload: shape({ connection: text }),
+    },
+    ConfirmedValue: {
+      key: '`streamNo/confirmed/session`.', summary: 'What a named session has. The furthest cursor counts, not the last.', contentType: 'application/json',
+      payload: shape({ cursor: text, at: { type: 'integer', description: 'When it was confirmed first, if not with this record; ms.' } }, ['at']),
+    },
   },
   deadletters: {
     DeadLetter: {

@@ -1,4 +1,4 @@
-import { listOf, reference, status, streamClass, streamNo } from './openapi-schemas';
+import { listOf, reference, sessionName, status, streamClass, streamNo } from './openapi-schemas';
 import type { Node } from './openapi-schemas';
 
 const JSON_TYPE = 'application/json';
@@ -29,6 +29,9 @@ const from = parameter('query', 'from', text, 'Cursor to go on after. Last-Event
 const lastEventId = parameter('header', 'Last-Event-ID', text);
 const token = parameter('query', 'token', text, 'A token with the scope read, for EventSource.');
 const intervalMs = parameter('query', 'intervalMs', whole(), 'Merges what comes within so many milliseconds.');
+const session = parameter('query', 'session', sessionName, 'A name that outlives the connection: without a cursor it goes on after what it confirmed.');
+const connection = parameter('query', 'connection', text, 'With session: READER.N, random per reader and its N-th connection. An attach of an earlier one that lands late takes nothing.');
+const window = parameter('query', 'window', { ...whole(1), maximum: 1_000_000 }, 'With session: fragments beyond what is confirmed.');
 const verdict = { 200: ok('The verdict of the log.', asJson('VerdictReply')), 202: ok('Not decided yet: status PENDING.', asJson('VerdictReply')) };
 const verdictCall = (summary: string, shape: string | null, tag = 'Producing', parameters: Node[] = [no, streamEpoch]): Node =>
   operation({ summary, tag, answers: verdict, rest: { parameters, ...(shape ? body(asJson(shape)) : {}) } });
@@ -91,8 +94,12 @@ function watching(): Node {
     }) },
     '/v1/watch/{no}/events': { get: operation({
       summary: 'Watch a stream', tag: 'Watching',
-      answers: { ...events('stream, fragment, rewind, lost, resumed, final'), 204: ok('The final event was seen already.') },
-      rest: { parameters: [no, from, lastEventId, intervalMs, token] },
+      answers: { ...events('stream, fragment, rewind, lost, resumed, final; probe with a session'), 204: ok('The final event was seen already.') },
+      rest: { parameters: [no, from, lastEventId, intervalMs, session, window, connection, token] },
+    }) },
+    '/v1/watch/{no}/ack': { post: operation({
+      summary: 'Confirm what a named session has', tag: 'Watching', answers: { 200: ok('Durable.', asJson('ConfirmedReply')) },
+      rest: { parameters: [no, token], ...body(asJson('AckBody'), true) },
     }) },
     '/v1/watch/{no}/content': { get: operation({
       summary: 'Content of a stream', tag: 'Watching', answers: content,

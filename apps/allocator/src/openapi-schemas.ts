@@ -9,6 +9,7 @@ export const ms: Node = { type: 'integer', description: 'Milliseconds since the 
 export const span: Node = { type: 'integer', minimum: 0, description: 'Milliseconds.' };
 export const metadata: Node = { type: 'object', additionalProperties: true };
 export const streamNo: Node = { type: 'string', pattern: '^[0-9abcdefghjkmnpqrstvwxyz]{32}$', description: 'Issued by this system; never made up.' };
+export const sessionName: Node = { type: 'string', pattern: '^[A-Za-z0-9_.~:@-]{1,128}$' };
 export const status: Node = { enum: ['open', 'lost', 'ended', 'failed', 'cancelled', 'expired', 'deleted'] };
 export const merge: Node = { enum: ['text', 'bytes', 'json', 'latest'] };
 export const streamClass: Node = { enum: ['interactive', 'bulk'] };
@@ -78,7 +79,10 @@ export const schemas: Node = {
     outcome: orNull({ enum: ['superseded', 'open', 'ended', 'failed', 'cancelled', 'expired'] }), startedAt: ms,
   }),
   FinalFacts: shape({ ...finalFacts, offset: whole }),
-  StreamSummary: shape(summary, ['sessions']),
+  AckBody: shape({ session: sessionName, cursor }, [], 'Cumulative: everything up to the cursor.'),
+  ConfirmedReply: shape({ streamNo, session: sessionName, cursor: { ...cursor, description: 'The furthest the session ever confirmed.' } }),
+  ConfirmedCursor: shape({ session: sessionName, cursor, confirmedAt: ms, isFinal: { type: 'boolean', description: 'It has the end of the stream too.' } }),
+  StreamSummary: shape({ ...summary, confirmed: listOf(reference('ConfirmedCursor')) }, ['sessions', 'confirmed']),
   AdminStreamPage: shape({ streams: listOf(reference('StreamSummary')), next: orNull(text) }),
   AdminStream: shape({
     ...summary, openedBy: { ...text, description: 'Id of the API key it counts for; empty for a stream that is older than quotas.' },
@@ -94,7 +98,11 @@ export const schemas: Node = {
     offset: whole, kind: { enum: ['open', 'end', 'abort', 'retry', 'cancel'] }, outcome: { enum: ['accepted', 'pending', 'refused'] },
     code: text, attemptId: text,
   }, ['code', 'attemptId']),
-  StreamEvent: shape({ type: { const: 'stream' }, streamNo, status, epoch: whole, attempt: whole, contentType: text, merge, channel: text, metadata }),
+  StreamEvent: shape({
+    type: { const: 'stream' }, streamNo, status, epoch: whole, attempt: whole, contentType: text, merge, channel: text, metadata,
+    confirmed: { ...orNull(cursor), description: 'To a named session: what it has confirmed.' },
+  }, ['confirmed']),
+  ProbeEvent: shape({ type: { const: 'probe' }, streamNo, confirmed: orNull(cursor) }),
   FragmentEvent: shape({
     type: { const: 'fragment' }, streamNo, from: whole, to: whole, cursor, lane: text, text, base64: text, items: listOf({}),
   }, ['lane', 'text', 'base64', 'items']),

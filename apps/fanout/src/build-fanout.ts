@@ -7,9 +7,11 @@ import { Delivery } from './delivery';
 import { DeliveryMetrics } from './delivery-metrics';
 import { Compressions } from './gzip-body';
 import { KeepAlives } from './keep-alives';
+import { NamedSessions } from './named-sessions';
 import type { Owners } from './owners';
 import { ScanTurns } from './scan-turns';
 import { SharedFrames } from './shared-frames';
+import { systemTime } from './time';
 import { ViewCache } from './view-cache';
 import { WatchSocket } from './watch-socket';
 import type { CancelPort } from './watch-socket';
@@ -28,16 +30,19 @@ export interface Fanout {
 /** @param allocator for cancels of readers; fanout is ready without it, since all else is */
 export function buildFanout(frame: Frame, log: Log, config: FanoutConfig, allocator: CancelPort): Fanout {
   const { auth, streamNos, drain } = frame;
-  const { viewBytesMax, coldScansMax, frameBytesMax, sessionStreamsMax, compressionsMax } = config;
+  const {
+    viewBytesMax, coldScansMax, frameBytesMax, sessionStreamsMax, compressionsMax, streamSessionsMax, partitionSessionsMax, confirmMs,
+  } = config;
   const views: ViewCache = new ViewCache({ bytesMax: viewBytesMax, onEvict: () => metrics.evicted() });
   const metrics = new DeliveryMetrics(frame.metrics, () => views.bytes);
-  const { owners, replicas } = buildOwners(frame, log, config, views);
+  const { owners, replicas, cursors } = buildOwners(frame, log, config, views);
   const { fragments } = topicNames(config.topicPrefix);
   const turns = new ScanTurns({ log, topic: fragments, concurrentMax: coldScansMax, onScan: (bytes) => metrics.scanned(bytes) });
   const delivery = new Delivery({
     source: replicas, turns, metrics, auth, streamNos,
     frames: new SharedFrames((ageMs) => metrics.lagged(ageMs)),
     keepAlives: new KeepAlives(),
+    sessions: new NamedSessions({ cursors, metrics, time: systemTime, limits: { streamSessionsMax, partitionSessionsMax, confirmMs } }),
     compressions: new Compressions(compressionsMax),
     limits: { frameBytesMax, sessionStreamsMax },
   });

@@ -32,6 +32,18 @@ export const fanoutRows = {
     env: 'RIVULET_FANOUT_SESSION_STREAMS_MAX', fallback: 1_000, min: 1, max: 100_000,
     doc: 'Streams on one connection: subscriptions of a WebSocket, streams of a channel feed.',
   }),
+  confirmMs: integerRow({
+    env: 'RIVULET_FANOUT_CONFIRM_MS', fallback: 5_000, min: 50, max: 600_000,
+    doc: 'A named session that confirms nothing for so long is probed, and after as long again gets its unconfirmed part anew, ms.',
+  }),
+  streamSessionsMax: integerRow({
+    env: 'RIVULET_FANOUT_STREAM_SESSIONS_MAX', fallback: 1_000, min: 1, max: 10_000,
+    doc: 'Session names of one stream; further ones are refused.',
+  }),
+  partitionSessionsMax: integerRow({
+    env: 'RIVULET_FANOUT_PARTITION_SESSIONS_MAX', fallback: 20_000, min: 1, max: 10_000_000,
+    doc: 'Session names over all streams of a partition, about 600 bytes of memory each where it is folded; further ones are refused until streams are removed.',
+  }),
   allocatorMsMax: integerRow({
     env: 'RIVULET_FANOUT_ALLOCATOR_MS_MAX', fallback: 10_000, min: 100, max: 60_000,
     doc: 'How long a cancel of a reader may take at the allocator, ms.',

@@ -11,6 +11,10 @@ export class DeliveryMetrics {
   private readonly evictions;
   private readonly coldReads;
   private readonly coldScannedBytes;
+  private readonly confirmations;
+  private readonly probes;
+  private readonly resends;
+  private readonly takenSessions;
 
   /** @param viewBytes what all views hold now */
   constructor(metrics: Metrics, viewBytes: () => number) {
@@ -22,6 +26,10 @@ export class DeliveryMetrics {
     this.evictions = metrics.counter('view_evictions_total', 'Stretches of views dropped for want of room.');
     this.coldReads = metrics.counter('cold_reads_total', 'Times a reader went to the log.');
     this.coldScannedBytes = metrics.counter('cold_scanned_bytes_total', 'Bytes of the log read for cold readers, those of other streams too.');
+    this.confirmations = metrics.counter('confirmations_total', 'Confirmations of named sessions written to the log, several acks in one.');
+    this.probes = metrics.counter('session_probes_total', 'Named sessions asked to confirm what they were given.');
+    this.resends = metrics.counter('session_resends_total', 'Times a named session was given again what it had not confirmed.');
+    this.takenSessions = metrics.counter('sessions_taken_total', 'Connections ended because a newer one took their session name.');
   }
 
   /** @returns what counts the end of the session */
@@ -38,6 +46,22 @@ export class DeliveryMetrics {
   /** @param ms clocks of two machines may disagree: never below 0 */
   lagged(ms: number): void {
     this.lagSeconds.observe(Math.max(0, ms) / 1_000);
+  }
+
+  confirmed(): void {
+    this.confirmations.inc();
+  }
+
+  probed(): void {
+    this.probes.inc();
+  }
+
+  resent(): void {
+    this.resends.inc();
+  }
+
+  taken(): void {
+    this.takenSessions.inc();
   }
 
   evicted(): void {

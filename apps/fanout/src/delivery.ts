@@ -1,9 +1,12 @@
-import { StreamError } from '@rivulet/protocol';
+import { parseCursor, StreamError } from '@rivulet/protocol';
+import type { ConfirmedReply } from '@rivulet/protocol';
 import type { Auth, Principal, StreamNos, Wanted } from '@rivulet/service';
 import { expired, positionFor } from './cold-reader';
 import type { DeliveryMetrics } from './delivery-metrics';
 import type { Compressions } from './gzip-body';
 import type { KeepAlives } from './keep-alives';
+import type { NamedRequest, NamedSessions } from './named-sessions';
+import type { NamedSession } from './named-session';
 import { placeOf, Reader } from './reader';
 import type { Place, ReaderOptions } from './reader';
 import type { ScanTurns } from './scan-turns';
@@ -18,6 +21,9 @@ export interface Session {
   drain(error: StreamError): void;
 }
 
+/** Where a reader starts, and what it has to confirm by; null: nothing. */
+export interface Start { place: Place; named: NamedSession | null }
+
 export interface DeliveryLimits {
   /** Payload bytes of one event. */
   frameBytesMax: number;
@@ -30,6 +36,7 @@ export interface DeliveryOptions {
   turns: ScanTurns;
   frames: SharedFrames;
   keepAlives: KeepAlives;
+  sessions: NamedSessions;
   metrics: DeliveryMetrics;
   compressions: Compressions;
   limits: DeliveryLimits;
@@ -97,6 +104,37 @@ export class Delivery {
     const start = await this.options.turns.start(entry.partition);
     if (positionFor(entry, generation, sequence).offset + 1 < start) throw expired(entry, generation, start);
     return place;
+  }
+
+  /**
+   * [WATCH-6] Where a reader starts who may have a name, and what the name adds. Without a cursor it goes on after what it confirmed.
+   * @throws StreamError as `place`; SESSION_TAKEN, OVERLOADED, LOG_UNAVAILABLE; LOG_LOST when what it confirmed is gone
+   */
+  async start(entry: StreamEntry, cursor: string | null, request: NamedRequest | null): Promise<Start> {
+    if (request === null) return { place: await this.place(entry, cursor), named: null };
+    const named = await this.options.sessions.attach(entry, request);
+    try {
+      return { place: await this.place(entry, cursor ?? named.confirmedCursor), named };
+    } catch (error) {
+      named.stop();
+      const isLost = cursor === null && error instanceof StreamError && error.code === 'CURSOR_UNKNOWN';
+      throw isLost ? new StreamError('LOG_LOST', { streamNo: entry.streamNo, confirmed: named.confirmedCursor }, { cause: error }) : error;
+    }
+  }
+
+  /**
+   * [WATCH-6] Everything up to the cursor is in the hands of the session. Any instance, connected or not.
+   * @throws StreamError CURSOR_INVALID; CURSOR_UNKNOWN when it is ahead of the log; OVERLOADED, LOG_UNAVAILABLE; as `open`
+   */
+  async confirm(streamNo: string, principals: readonly Principal[], session: string, cursor: string): Promise<ConfirmedReply> {
+    const parsed = parseCursor(cursor);
+    const entry = await this.open(streamNo, principals);
+    try {
+      await this.placeAfterFold(entry, cursor);
+      return await this.options.sessions.confirm(entry, session, parsed);
+    } finally {
+      this.options.source.release(entry);
+    }
   }
 
   /** A reader by the kind of its stream. @param shape given when the bytes themselves are wanted */

@@ -8,7 +8,8 @@ import type { Run } from './view-segment';
 export function eventProto({ streamNo, state }: Pick<StreamEntry, 'streamNo' | 'state'>, told: Tellable): Uint8Array {
   switch (told.kind) {
     case 'fragments': return fragmentProto(streamNo, told.run, state.open.merge);
-    case 'stream': return encodeWatchEvent({ type: 'stream', streamNo, ...streamFacts(state) });
+    case 'stream': return encodeWatchEvent({ type: 'stream', streamNo, ...streamFacts(state, told.confirmed) });
+    case 'probe': return encodeWatchEvent({ type: 'probe', streamNo, confirmed: told.confirmed });
     case 'rewind': return encodeWatchEvent({ type: 'rewind', streamNo, ...rewindFacts(told.epoch) });
     case 'final': return encodeWatchEvent({ type: 'final', streamNo, ...finalEventFacts(told.final) });
     case 'lost': case 'resumed': return encodeWatchEvent({ type: told.kind, streamNo });

@@ -5,12 +5,12 @@ import type { Told } from './reader';
 import type { Run } from './view-segment';
 
 /** What a session is told, its first event included. */
-export type Tellable = Told | { kind: 'stream' };
+export type Tellable = Told | { kind: 'stream'; confirmed?: string | null } | { kind: 'probe'; confirmed: string | null };
 type Facts<Event> = Omit<Event, 'type' | 'streamNo'>;
 
 /** An event before it is put on a transport. */
 export interface EventText {
-  name: 'stream' | 'fragment' | 'rewind' | 'lost' | 'resumed' | 'final';
+  name: 'stream' | 'fragment' | 'rewind' | 'lost' | 'resumed' | 'final' | 'probe';
   /** '' for events that carry none [WATCH-2]. */
   cursor: string;
   /** Members of the JSON object, without the braces, `type` and `streamNo`. */
@@ -19,10 +19,12 @@ export interface EventText {
 
 const membersOf = (facts: object): string => JSON.stringify(facts).slice(1, -1);
 
-export function streamFacts(state: StreamState): Facts<StreamEvent> {
+/** @param confirmed of a named session [WATCH-6]; undefined: it has no name */
+export function streamFacts(state: StreamState, confirmed?: string | null): Facts<StreamEvent> {
   const { contentType, merge, channel, metadata } = state.open;
   const { epoch } = state;
-  return { status: publicStatus(state), epoch, attempt: epoch, contentType, merge, channel, metadata };
+  const facts = { status: publicStatus(state), epoch, attempt: epoch, contentType, merge, channel, metadata };
+  return confirmed === undefined ? facts : { ...facts, confirmed };
 }
 
 export function finalEventFacts(final: FinalFacts): Facts<FinalEvent> {
@@ -35,12 +37,14 @@ export function rewindFacts(epoch: number): Facts<RewindEvent> {
   return { epoch, cursor: formatCursor(epoch, 0) };
 }
 
-export function streamText(state: StreamState): EventText {
-  return { name: 'stream', cursor: '', members: membersOf(streamFacts(state)) };
+export function streamText(state: StreamState, confirmed?: string | null): EventText {
+  return { name: 'stream', cursor: '', members: membersOf(streamFacts(state, confirmed)) };
 }
 
 export function eventText(state: StreamState, told: Tellable): EventText {
-  if (told.kind === 'stream') return streamText(state);
+  if (told.kind === 'stream') return streamText(state, told.confirmed);
+  // Without an id: a browser would resume there.
+  if (told.kind === 'probe') return { name: 'probe', cursor: '', members: membersOf({ confirmed: told.confirmed }) };
   return told.kind === 'fragments' ? fragmentText(told.run, state.open.merge) : toldText(told);
 }
 

@@ -90,6 +90,10 @@ export class Owners {
     return this.hasBegun ? null : `partitions not caught up yet: ${missing.sort((a, b) => a - b).join(', ')}`;
   }
 
+  servedPartitions(): number[] {
+    return [...this.owners.values()].filter(({ phase }) => phase === 'serving').map(({ partition }) => partition);
+  }
+
   get ownedPartitions(): number {
     return this.sum((owner) => (owner.phase === 'serving' ? 1 : 0));
   }

@@ -60,7 +60,7 @@ export function placeOf(entry: StreamEntry, cursor: string | null): Place {
  */
 export class Reader {
   private readonly options: ReaderOptions;
-  private generation: number;
+  private contentGeneration: number;
   private sequence: number;
   private isLostTold: boolean;
   private cold: ColdReader | null = null;
@@ -71,7 +71,7 @@ export class Reader {
 
   constructor(options: ReaderOptions, place: Place) {
     this.options = { ...options };
-    this.generation = place.generation;
+    this.contentGeneration = place.generation;
     this.sequence = place.sequence;
     this.isFinished = place.isFinished;
     // The `stream` event said so already.
@@ -83,6 +83,17 @@ export class Reader {
     this.options.entry = entry;
     this.cold = null;
     this.fetched = [];
+  }
+
+  /** Goes on from an earlier place of the present content, which is then told again. Not while `readLog` is under way. */
+  placeAt({ generation, sequence }: Place): void {
+    this.startOver(generation);
+    this.sequence = sequence;
+  }
+
+  /** Epoch that began the content it was told. */
+  get generation(): number {
+    return this.contentGeneration;
   }
 
   /** Last sequence told. */
@@ -160,7 +171,7 @@ export class Reader {
   }
 
   private startOver(generation: number): void {
-    this.generation = generation;
+    this.contentGeneration = generation;
     this.sequence = 0;
     this.cold = null;
     this.fetched = [];

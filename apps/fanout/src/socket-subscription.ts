@@ -1,6 +1,8 @@
-import { StreamError } from '@rivulet/protocol';
+import { parseCursor, StreamError } from '@rivulet/protocol';
 import type { WatchReply } from '@rivulet/protocol';
 import type { Principal } from '@rivulet/service';
+import { AckQueue } from './ack-queue';
+import { asStreamError } from './as-stream-error';
 import { generationOf } from './cold-reader';
 import { ChannelFollower } from './channel-follower';
 import type { ChannelOutlet, ChannelRequest } from './channel-follower';
@@ -8,6 +10,7 @@ import { openChannel } from './channel-start';
 import type { ChannelReset } from './channel-start';
 import { isCompressible } from './coding';
 import type { Delivery } from './delivery';
+import type { NamedSession } from './named-session';
 import { placeOf } from './reader';
 import type { Place, Reader, Told } from './reader';
 import type { SocketCodec, SocketFrame } from './socket-codec';
@@ -34,7 +37,9 @@ export interface SocketSubscription {
   ack(cursor: string): void;
 }
 
-export interface SubscribeFrame { id: string; from?: string; ended?: number; window?: number; intervalMs?: number }
+export interface SubscribeFrame {
+  id: string; from?: string; ended?: number; session?: string; connection?: string; window?: number; intervalMs?: number;
+}
 
 /** Flow control by the peer: so many fragments beyond the last one it acknowledged, per stream; none without a window. */
 class Credit {
@@ -64,42 +69,51 @@ class Credit {
 type Encode = ReturnType<SocketCodec['events']>;
 
 /** Writes the events of one stream to a socket under the id of a subscription. */
-function deliverTo(socket: SocketLine, encode: Encode, subscription: Subscription, credit: Credit, told: Told[]): void {
+function deliverTo(socket: SocketLine, encode: Encode, subscription: Subscription, credit: Credit | null, told: Told[]): void {
   // [WATCH-11] At the head a frame is the same for every session, and would be compressed for each: that costs more than it saves.
   const isCompressed = subscription.isCatchingUp && isCompressible(subscription.entry.state.open.contentType);
   let bytes = 0;
   for (const one of told) {
-    if (one.kind === 'rewind') credit.restart();
+    if (one.kind === 'rewind') credit?.restart();
     const frame = encode(subscription.entry, one);
     socket.write(frame, isCompressed);
     bytes += frame.length;
   }
-  subscription.allow(credit.last);
+  if (credit !== null) subscription.allow(credit.last);
   socket.delivery.options.metrics.delivered(told.length, bytes);
 }
 
-/** One stream on a socket. */
+/** One stream on a socket. One with a name stays after the final event until that is confirmed, so that it can be. */
 export class SocketStream implements SocketSubscription, Outlet {
   private readonly subscription: Subscription;
-  private readonly credit: Credit;
+  /** null: a name has its own. */
+  private readonly credit: Credit | null;
+  private readonly acks: AckQueue;
   private readonly encode: Encode;
 
-  private constructor(private readonly socket: SocketLine, private readonly frame: SubscribeFrame, entry: StreamEntry, place: Place) {
+  private constructor(
+    private readonly socket: SocketLine, private readonly frame: SubscribeFrame, private readonly principals: readonly Principal[],
+    entry: StreamEntry, place: Place, private readonly named: NamedSession | null,
+  ) {
     const { delivery } = socket;
     this.subscription = delivery.subscription(delivery.reader(entry, place), entry, this, frame.intervalMs ?? 0);
-    this.credit = new Credit(frame.window, place.sequence);
-    this.subscription.allow(this.credit.last);
+    this.credit = named === null ? new Credit(frame.window, place.sequence) : null;
+    if (this.credit !== null) this.subscription.allow(this.credit.last);
+    this.acks = new AckQueue((cursor) => this.confirm(cursor));
     this.encode = socket.codec.events(frame.id, delivery.options.frames);
   }
 
-  /** @throws StreamError as Delivery.open and Delivery.place */
+  /** @throws StreamError as Delivery.open and Delivery.start */
   static async open(
     socket: SocketLine, frame: SubscribeFrame & { streamNo: string }, principals: readonly Principal[],
   ): Promise<SocketStream> {
     const { delivery } = socket;
+    const { session, connection, window } = frame;
     const entry = await delivery.open(frame.streamNo, principals);
     try {
-      return new SocketStream(socket, frame, entry, await delivery.place(entry, frame.from ?? null));
+      const request = session === undefined ? null : { session, connection, window };
+      const { place, named } = await delivery.start(entry, frame.from ?? null, request);
+      return new SocketStream(socket, frame, [...principals], entry, place, named);
     } catch (error) {
       delivery.options.source.release(entry);
       throw error;
@@ -112,18 +126,23 @@ export class SocketStream implements SocketSubscription, Outlet {
 
   start(): void {
     const { entry, reader } = this.subscription;
-    this.socket.write(this.encode(entry, { kind: 'stream' }));
+    this.socket.write(this.encode(entry, { kind: 'stream', confirmed: this.named?.confirmedCursor }));
     // It has the final event already: the status says so, and nothing follows [WATCH-9].
-    if (reader.isFinished) this.finished();
-    else this.subscription.pump();
+    if (reader.isFinished) return this.forget();
+    this.named?.start(this.subscription, (confirmed) => this.probe(confirmed));
+    this.subscription.pump();
   }
 
   stop(): void {
     this.subscription.stop();
+    this.named?.stop();
     this.socket.line.remove(this.subscription);
   }
 
   ack(cursor: string): void {
+    if (this.credit === null) {
+      return this.acks.add(cursor);
+    }
     const { entry, reader } = this.subscription;
     this.credit.ack(entry, reader, cursor);
     this.subscription.allow(this.credit.last);
@@ -132,6 +151,7 @@ export class SocketStream implements SocketSubscription, Outlet {
 
   deliver(subscription: Subscription, told: Told[]): void {
     deliverTo(this.socket, this.encode, subscription, this.credit, told);
+    this.named?.delivered();
   }
 
   blocked(subscription: Subscription): void {
@@ -139,13 +159,36 @@ export class SocketStream implements SocketSubscription, Outlet {
   }
 
   finished(): void {
+    if (this.named === null) this.forget();
+    else this.stop();
+  }
+
+  failed(_subscription: Subscription, error: StreamError): void {
+    this.forget();
+    this.socket.problem(error, { id: this.frame.id });
+  }
+
+  private probe(confirmed: string | null): void {
+    this.socket.write(this.encode(this.subscription.entry, { kind: 'probe', confirmed }));
+  }
+
+  private forget(): void {
     this.stop();
     this.socket.forgetSubscription(this.frame.id);
   }
 
-  failed(_subscription: Subscription, error: StreamError): void {
-    this.finished();
-    this.socket.problem(error, { id: this.frame.id });
+  /** Never rejects: the peer is told either way. */
+  private async confirm(cursor: string): Promise<void> {
+    const { socket, frame: { id, session = '' }, principals, subscription: { entry, reader } } = this;
+    try {
+      const reply = await socket.delivery.confirm(entry.streamNo, principals, session, cursor);
+      socket.send({ type: 'confirmed', id, ...reply });
+      if (reader.isFinished && parseCursor(reply.cursor).isFinal) this.forget();
+    } catch (error) {
+      // Of this ack only; the subscription goes on.
+      const { code, details } = asStreamError(error);
+      socket.problem(new StreamError(code, { ...details, confirming: cursor }, { cause: error }), { id });
+    }
   }
 }
 

@@ -2,8 +2,10 @@ import type { ServerResponse } from 'node:http';
 import type { StreamError } from '@rivulet/protocol';
 import { isCompressible } from './coding';
 import type { Delivery, Session } from './delivery';
-import { streamText } from './event-text';
+import { eventText } from './event-text';
+import type { Tellable } from './event-text';
 import { EventStream } from './event-stream';
+import type { NamedSession } from './named-session';
 import type { Place, Told } from './reader';
 import { sseFrame, sseText } from './shared-frames';
 import type { StreamEntry } from './stream-source';
@@ -28,7 +30,11 @@ export class SseFeed implements Outlet, Session {
   private readonly subscription: Subscription;
   private readonly forget: (() => void)[];
 
-  constructor(private readonly delivery: Delivery, response: ServerResponse, entry: StreamEntry, place: Place, options: FeedOptions) {
+  /** @param named set for a session with a name */
+  constructor(
+    private readonly delivery: Delivery, response: ServerResponse, entry: StreamEntry, place: Place, options: FeedOptions,
+    private readonly named: NamedSession | null,
+  ) {
     const { keepAlives, metrics, compressions } = delivery.options;
     this.subscription = delivery.subscription(delivery.reader(entry, place), entry, this, options.intervalMs);
     const isGzip = options.acceptsGzip && compressions.isOn && isCompressible(entry.state.open.contentType)
@@ -37,7 +43,8 @@ export class SseFeed implements Outlet, Session {
     this.stream = new EventStream(response, handlers, isGzip ? compressions : null);
     this.forget = [keepAlives.add(this.stream), metrics.opened('sse')];
     delivery.add(this);
-    this.stream.write(sseFrame(sseText(streamText(entry.state))));
+    this.write({ kind: 'stream', confirmed: named?.confirmedCursor });
+    named?.start(this.subscription, (confirmed) => this.write({ kind: 'probe', confirmed }));
     this.subscription.pump();
   }
 
@@ -54,6 +61,7 @@ export class SseFeed implements Outlet, Session {
       bytes += frame.plain.byteLength;
     }
     metrics.delivered(told.length, bytes);
+    this.named?.delivered();
   }
 
   blocked(): void {
@@ -73,9 +81,14 @@ export class SseFeed implements Outlet, Session {
     this.stream.endUnavailable(error);
   }
 
+  private write(told: Tellable): void {
+    this.stream.write(sseFrame(sseText(eventText(this.subscription.entry.state, told))));
+  }
+
   /** [WATCH-8] A disconnect is only that: nothing is cancelled. */
   private close(): void {
     this.subscription.stop();
+    this.named?.stop();
     for (const forget of this.forget) forget();
     this.delivery.remove(this);
   }

@@ -66,6 +66,15 @@ export class Subscription {
     return this.options.reader;
   }
 
+  get isWritable(): boolean {
+    return this.options.outlet.isWritable;
+  }
+
+  /** It is waiting for the log, or for another replica: its place is about to change. */
+  get isReading(): boolean {
+    return this.isFetching || this.isMoving || this.current.isOrphaned;
+  }
+
   /** Credit: nothing above this sequence of the present content. `pump` uses it. */
   allow(last: number): void {
     this.last = last;
@@ -192,13 +201,15 @@ export class Subscription {
     }, ms);
   }
 
+  /** Ends it. Its outlet is told why. */
+  fail(error: StreamError): void {
+    if (this.isStopped) return;
+    this.stop();
+    this.options.outlet.failed(this, error);
+  }
+
   private finish(): void {
     this.stop();
     this.options.outlet.finished(this);
-  }
-
-  private fail(error: StreamError): void {
-    this.stop();
-    this.options.outlet.failed(this, error);
   }
 }

@@ -1,7 +1,7 @@
-import { Controller, Get, Inject, Param, Req, Res } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StreamError } from '@rivulet/protocol';
-import type { StreamSummary } from '@rivulet/protocol';
+import type { ConfirmedReply, StreamSummary } from '@rivulet/protocol';
 import { credentialsOf, sendRawProblem } from '@rivulet/service';
 import type { Auth, Frame } from '@rivulet/service';
 import { Watch } from './watch';
@@ -29,6 +29,13 @@ export class WatchController {
   @Get('/:no/events')
   events(@Param('no') streamNo: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.raw(request, reply, (watching) => this.watch.events(streamNo, watching));
+  }
+
+  @Post('/:no/ack')
+  @HttpCode(200)
+  async ack(@Param('no') streamNo: string, @Req() request: FastifyRequest): Promise<ConfirmedReply> {
+    const principal = await this.auth.authenticate(credentialsOf(request));
+    return this.watch.ack(streamNo, principal, request.body);
   }
 
   @Get('/:no/content')

@@ -1,10 +1,12 @@
 import { z } from 'zod';
-import { StreamError } from '@rivulet/protocol';
+import { CONNECTION_ID_RANGE, isConnectionId, isSessionName, SESSION_NAME_RANGE, StreamError } from '@rivulet/protocol';
 import type { WatchRequest } from '@rivulet/protocol';
 import { CHANNEL_CURSOR_LENGTH_MAX } from './channel-cursor';
 import { ENDED_MAX, INTERVAL_MS_MAX } from './watch-request';
 
 const id = z.string().min(1).max(64);
+const session = z.string().refine(isSessionName, `is ${SESSION_NAME_RANGE}`);
+const connection = z.string().refine(isConnectionId, `is ${CONNECTION_ID_RANGE}`);
 const intervalMs = z.number().int().min(0).max(INTERVAL_MS_MAX);
 const ended = z.number().int().min(0).max(ENDED_MAX);
 
@@ -13,6 +15,7 @@ const shape = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('subscribe'), id, streamNo: z.string().max(64).optional(), channel: z.string().min(1).max(512).optional(),
     from: z.string().max(CHANNEL_CURSOR_LENGTH_MAX).optional(), ended: ended.optional(),
+    session: session.optional(), connection: connection.optional(),
     window: z.number().int().min(1).max(1_000_000).optional(), intervalMs: intervalMs.optional(),
   }).strict(),
   z.object({ type: z.literal('unsubscribe'), id }).strict(),
@@ -45,6 +48,9 @@ export function checkWatchFrame(json: unknown): WatchRequest {
   }
   if (frame.streamNo !== undefined && frame.ended !== undefined) {
     throw new StreamError('FRAME_INVALID', { detail: '`ended` is how many ended streams of a channel are wanted.' });
+  }
+  if (frame.channel !== undefined && frame.session !== undefined) {
+    throw new StreamError('FRAME_INVALID', { detail: 'A session name is for one stream: subscribe to each stream with it.' });
   }
   return frame;
 }

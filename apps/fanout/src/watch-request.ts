@@ -1,7 +1,10 @@
-import { StreamError } from '@rivulet/protocol';
+import { CONNECTION_ID_RANGE, isConnectionId, isSessionName, SESSION_NAME_RANGE, StreamError } from '@rivulet/protocol';
+import type { AckBody } from '@rivulet/protocol';
+import type { NamedRequest } from './named-sessions';
 
 export const INTERVAL_MS_MAX = 60_000;
 export const ENDED_MAX = 1_000_000;
+const WINDOW_MAX = 1_000_000;
 
 export interface WatchQuery {
   /** null: from the beginning. */
@@ -10,6 +13,8 @@ export interface WatchQuery {
   endedMax: number | null;
   intervalMs: number;
   isLive: boolean;
+  /** null: a session without a name. */
+  named: NamedRequest | null;
 }
 
 type Texts = Readonly<Record<string, unknown>>;
@@ -28,7 +33,34 @@ export function parseWatchQuery(query: unknown, headers: Texts): WatchQuery {
     endedMax: wholeOf(given, 'ended', ENDED_MAX) ?? null,
     intervalMs: wholeOf(given, 'intervalMs', INTERVAL_MS_MAX) ?? 0,
     isLive: isSet(given, 'live'),
+    named: namedOf(given),
   };
+}
+
+/** @throws StreamError BODY_INVALID; the cursor is looked at by whoever knows the stream */
+export function parseAck(body: unknown): AckBody {
+  const { session, cursor } = (body ?? {}) as Texts;
+  if (typeof session !== 'string' || !isSessionName(session)) throw new StreamError('BODY_INVALID', { detail: `session is ${SESSION_NAME_RANGE}.` });
+  if (typeof cursor !== 'string') throw new StreamError('BODY_INVALID', { detail: 'cursor is a string: the `cursor` of an event, or its SSE id.' });
+  return { session, cursor };
+}
+
+/** [WATCH-6] A window counts from what is confirmed, so it needs a name to confirm by. */
+function namedOf(given: Texts): NamedRequest | null {
+  const session = textOf(given, 'session');
+  const window = textOf(given, 'window');
+  if (session === undefined) {
+    if (window !== undefined) throw new StreamError('OPTIONS_INVALID', { detail: 'window is for a named session: give session too.' });
+    return null;
+  }
+  if (!isSessionName(session)) throw new StreamError('OPTIONS_INVALID', { detail: `session is ${SESSION_NAME_RANGE}.` });
+  const connection = textOf(given, 'connection');
+  if (connection !== undefined && !isConnectionId(connection)) throw new StreamError('OPTIONS_INVALID', { detail: `connection is ${CONNECTION_ID_RANGE}.` });
+  if (window === undefined) return { session, connection };
+  if (!/^[1-9]\d{0,6}$/.test(window) || Number(window) > WINDOW_MAX) {
+    throw new StreamError('OPTIONS_INVALID', { detail: `window is a whole number from 1 to ${WINDOW_MAX}.` });
+  }
+  return { session, connection, window: Number(window) };
 }
 
 /** @returns undefined when absent or empty, which is how EventSource sends what it does not have */

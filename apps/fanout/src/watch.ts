@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { StreamError } from '@rivulet/protocol';
-import type { StreamSummary } from '@rivulet/protocol';
+import type { ConfirmedReply, StreamSummary } from '@rivulet/protocol';
 import type { Principal } from '@rivulet/service';
 import { ChannelFeed } from './channel-feed';
 import { openChannel } from './channel-start';
@@ -9,6 +9,7 @@ import { serveContent } from './content';
 import type { Delivery } from './delivery';
 import { EventStream } from './event-stream';
 import { SseFeed } from './sse-feed';
+import { parseAck } from './watch-request';
 import type { WatchQuery } from './watch-request';
 
 /** A request whose head was read; the answer goes to the raw response. */
@@ -27,27 +28,39 @@ export class Watch {
   async state(streamNo: string, principal: Principal): Promise<StreamSummary> {
     const entry = await this.delivery.open(streamNo, [principal]);
     try {
-      return await this.delivery.options.source.summary(streamNo);
+      const { source, sessions } = this.delivery.options;
+      // [WATCH-7] Proof of delivery: who confirmed what.
+      const confirmed = await sessions.confirmed(streamNo, entry.partition);
+      return { ...await source.summary(streamNo), ...(confirmed === null ? {} : { confirmed }) };
     } finally {
       this.delivery.options.source.release(entry);
     }
+  }
+
+  /** [WATCH-6] @param body as received */
+  async ack(streamNo: string, principal: Principal, body: unknown): Promise<ConfirmedReply> {
+    const { session, cursor } = parseAck(body);
+    return this.delivery.confirm(streamNo, [principal], session, cursor);
   }
 
   events(streamNo: string, watching: Watching): Promise<void> {
     return this.orUnavailable(watching, async () => {
       const { delivery } = this;
       const principal = await watching.authenticate();
-      const { cursor, intervalMs } = watching.query();
+      const { cursor, intervalMs, named: request } = watching.query();
       const entry = await delivery.open(streamNo, [principal]);
       try {
-        const place = await delivery.place(entry, cursor);
-        const { request, response } = watching;
+        const { response, request: { method, socket } } = watching;
+        // Who only asks for the head takes no name from anybody.
+        const { place, named } = await delivery.start(entry, cursor, method === 'HEAD' ? null : request);
         // [WATCH-2] The reader has everything: 204 makes EventSource stop.
         if (place.isFinished) response.writeHead(204).end();
-        else if (request.method === 'HEAD') response.writeHead(200, EventStream.HEADERS).end();
-        else if (!response.destroyed && !request.socket.destroyed) {
-          return void new SseFeed(delivery, response, entry, place, { intervalMs, acceptsGzip: acceptsGzip(request) });
+        else if (method === 'HEAD') response.writeHead(200, EventStream.HEADERS).end();
+        else if (!response.destroyed && !socket.destroyed) {
+          const options = { intervalMs, acceptsGzip: acceptsGzip(watching.request) };
+          return void new SseFeed(delivery, response, entry, place, options, named);
         }
+        named?.stop();
         delivery.options.source.release(entry);
       } catch (error) {
         delivery.options.source.release(entry);

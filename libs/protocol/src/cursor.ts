@@ -12,6 +12,11 @@ export function formatFinalCursor(epoch: number, sequence: number): string {
   return `${epoch}.${sequence}.f`;
 }
 
+/** @returns below, at or above 0: which of two cursors is further in its stream. A newer epoch is, wherever it stands; so is the end. */
+export function compareCursors(a: Cursor, b: Cursor): number {
+  return a.epoch - b.epoch || a.sequence - b.sequence || Number(a.isFinal) - Number(b.isFinal);
+}
+
 const SHAPE = /^([1-9][0-9]{0,15})\.(0|[1-9][0-9]{0,15})(\.f)?$/;
 
 /** @throws StreamError CURSOR_INVALID */

@@ -29,14 +29,20 @@ export {
 export type { JsonState } from './state-codec';
 export { PositionIndex, stateAt } from './positions';
 export type { StreamFacts } from './positions';
-export { formatCursor, formatFinalCursor, parseCursor, resolveCursor } from './cursor';
+export { compareCursors, formatCursor, formatFinalCursor, parseCursor, resolveCursor } from './cursor';
 export type { Cursor, ResolvedCursor } from './cursor';
+export {
+  CONNECTION_ID_RANGE, cursorText, decodeAttached, decodeConfirmed, encodeAttached, encodeConfirmed, isConnectionId, isNoLaterConnection,
+  isSessionName, parseSessionKey, SESSION_NAME_RANGE, sessionKey,
+} from './session-cursors';
+export type { AttachedValue, ConfirmedValue, SessionKey } from './session-cursors';
 export { crc32Table } from './crc32-table';
 export { completeUtf8Length, isValidUtf8 } from './utf8';
 export { HEADERS, SUBPROTOCOLS } from './wire';
 export type {
-  AbortBody, AdminPartition, AdminStream, AdminStreamPage,
-  AppendAck, AppendBody, CancelBody, EndBody, FinalEvent, FragmentEvent, FragmentIn, IssuedToken, LostEvent, OpenOptions, OpenedStream,
-  PartitionClaim, ProblemEvent, ProduceReply, ProduceRequest, ReaderEvent, ResetEvent, ResumedEvent, RetriedStream, RetryBody, RewindEvent,
-  StreamEvent, StreamSummary, TokenBody, VerdictReply, WatchReply, WatchRequest,
+  AbortBody, AckBody, AdminPartition, AdminStream, AdminStreamPage,
+  AppendAck, AppendBody, CancelBody, ConfirmedCursor, ConfirmedReply, EndBody, FinalEvent, FragmentEvent, FragmentIn,
+  IssuedToken, LostEvent, OpenOptions, OpenedStream, PartitionClaim, ProbeEvent, ProblemEvent, ProduceReply, ProduceRequest, ReaderEvent,
+  ResetEvent, ResumedEvent, RetriedStream, RetryBody, RewindEvent, StreamEvent, StreamSummary,
+  TokenBody, VerdictReply, WatchReply, WatchRequest,
 } from './wire';

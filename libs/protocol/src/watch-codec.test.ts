@@ -14,6 +14,7 @@ const REQUESTS: { [T in WatchRequest['type']]: Extract<WatchRequest, { type: T }
   auth: [{ type: 'auth', token: 'x'.repeat(2000) }],
   subscribe: [
     { type: 'subscribe', id: 'a', streamNo: NO, from: '1.2', window: 1_000_000, intervalMs: 0 }, { type: 'subscribe', id: '频道', channel: '对话', ended: 0 },
+    { type: 'subscribe', id: 'n', streamNo: NO, session: 'name', connection: 'reader-a.2', window: 1 },
   ],
   unsubscribe: [{ type: 'unsubscribe', id: 'a' }],
   ack: [{ type: 'ack', id: 'a', cursor: '1.2' }],
@@ -23,7 +24,11 @@ const REPLIES: { [T in WatchReply['type']]: Extract<BinaryReply, { type: T }>[] 
   ready: [{ type: 'ready' }],
   stream: [{
     id: 'a', type: 'stream', streamNo: NO, status: 'lost', epoch: 2, attempt: 2, contentType: 'text/plain', merge: 'text', channel: '对话', metadata: { a: [1, null] },
-  }],
+  }, ...[null, '1.2'].map((confirmed) => ({
+    id: 'a', type: 'stream' as const, streamNo: NO, status: 'open' as const, epoch: 1, attempt: 1, contentType: 'text/plain', merge: 'text' as const, channel: '', metadata: {}, confirmed,
+  }))],
+  confirmed: [{ type: 'confirmed', id: 'a', streamNo: NO, session: 'name', cursor: '1.2.f' }],
+  probe: [{ id: 'a', type: 'probe', streamNo: NO, confirmed: null }, { id: 'a', type: 'probe', streamNo: NO, confirmed: '1.2' }],
   fragment: [
     { id: '', type: 'fragment', streamNo: NO, from: 1, to: 2 ** 53 - 1, cursor: '1.2', text: '' },
     { id: 'a', type: 'fragment', streamNo: NO, from: 1, to: 1, cursor: '1.1', lane: '推理', text: '红楼梦 🌊' },

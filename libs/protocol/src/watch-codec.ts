@@ -3,7 +3,7 @@ import type { Problem } from './errors';
 import { metadataJson, parseMetadata } from './metadata';
 import { safeNumber } from './wide';
 import type { Wide } from './wide';
-import type { FinalEvent, FragmentEvent, ReaderEvent, ResetEvent, StreamEvent, VerdictReply, WatchReply, WatchRequest } from './wire';
+import type { ConfirmedReply, FinalEvent, FragmentEvent, ProbeEvent, ReaderEvent, ResetEvent, StreamEvent, VerdictReply, WatchReply, WatchRequest } from './wire';
 
 /**
  * Frames of `rivulet.v1.proto` ⇄ the shapes of wire.ts, after proto/watch.proto. Whatever stands in a JSON frame comes back from a
@@ -11,7 +11,7 @@ import type { FinalEvent, FragmentEvent, ReaderEvent, ResetEvent, StreamEvent, V
  */
 type Raw<T> = T extends { type: 'fragment' } ? Omit<T, 'base64'> & { raw?: Uint8Array } : T;
 export type BinaryReply = Raw<WatchReply>;
-export type BinaryEvent = Raw<ReaderEvent>;
+export type BinaryEvent = Raw<ReaderEvent | ProbeEvent>;
 type BinaryFragment = Raw<FragmentEvent>;
 
 interface StreamMessage extends Omit<StreamEvent, 'type' | 'streamNo' | 'metadata'> { metadataJson: string }
@@ -36,6 +36,8 @@ interface ReplyMessage {
   final?: FinalMessage | null;
   cancelled?: CancelledMessage | null;
   problem?: ProblemMessage | null;
+  confirmed?: Pick<ConfirmedReply, 'session' | 'cursor'> | null;
+  probe?: { confirmed: string } | null;
   reset?: Omit<ResetEvent, 'type'> | null;
   channelCursor?: string | null;
 }
@@ -88,13 +90,20 @@ function messageOf(reply: BinaryReply | BinaryEvent): ReplyMessage {
     case 'problem': return { problem: problemMessage(reply.problem) };
     case 'cancelled': return { streamNo: reply.streamNo, cancelled: reply.verdict };
     case 'reset': return { reset: reply };
-    case 'stream': return { streamNo: reply.streamNo, stream: { ...reply, metadataJson: metadataJson(reply.metadata) } };
+    case 'confirmed': return { streamNo: reply.streamNo, confirmed: reply };
+    case 'probe': return { streamNo: reply.streamNo, probe: { confirmed: reply.confirmed ?? '' } };
+    case 'stream': return { streamNo: reply.streamNo, stream: streamMessage(reply) };
     case 'fragment': return { streamNo: reply.streamNo, fragment: fragmentMessage(reply) };
     case 'rewind': return { streamNo: reply.streamNo, rewind: reply };
     case 'lost': return { streamNo: reply.streamNo, lost: {} };
     case 'resumed': return { streamNo: reply.streamNo, resumed: {} };
     case 'final': return { streamNo: reply.streamNo, final: { ...reply, metadataJson: metadataJson(reply.metadata) } };
   }
+}
+
+/** '' stands for what a named session has not confirmed yet. */
+function streamMessage({ metadata, confirmed, ...facts }: Omit<StreamEvent, 'type'>): StreamMessage {
+  return { ...facts, metadataJson: metadataJson(metadata), ...(confirmed === undefined ? {} : { confirmed: confirmed ?? '' }) };
 }
 
 function fragmentMessage({ items, ...fragment }: BinaryFragment): FragmentMessage {
@@ -120,6 +129,10 @@ export function decodeWatchReply(frame: Uint8Array): BinaryReply {
     case 'ready': return { type: 'ready' };
     case 'problem': return { type: 'problem', ...(id === undefined ? {} : { id }), problem: problemOfMessage(message.problem!) };
     case 'cancelled': return { type: 'cancelled', streamNo, verdict: verdictOf(streamNo, message.cancelled!) };
+    case 'confirmed': {
+      const { session, cursor } = message.confirmed!;
+      return { type: 'confirmed', id: id ?? '', streamNo, session, cursor };
+    }
     default: return { id: id ?? '', ...(message.channelCursor ? { channelCursor: message.channelCursor } : {}), ...eventOf(message, streamNo) };
   }
 }
@@ -132,6 +145,7 @@ function eventOf(message: ReplyMessage, streamNo: string): BinaryEvent | ResetEv
       return { type: 'reset', reason, streams: streams.map(({ streamNo: no, cursor }) => ({ streamNo: no, cursor })) };
     }
     case 'stream': return { type: 'stream', streamNo, ...streamOf(message.stream!) };
+    case 'probe': return { type: 'probe', streamNo, confirmed: message.probe!.confirmed || null };
     case 'rewind': return { type: 'rewind', streamNo, epoch: message.rewind!.epoch, cursor: message.rewind!.cursor };
     case 'lost': return { type: 'lost', streamNo };
     case 'resumed': return { type: 'resumed', streamNo };
@@ -148,8 +162,10 @@ function fragmentOf({ from, to, cursor, lane, text, raw, items }: FragmentMessag
   };
 }
 
-function streamOf({ status, epoch, attempt, contentType, merge, channel, metadataJson: json }: StreamMessage): Omit<StreamEvent, 'type' | 'streamNo'> {
-  return { status, epoch, attempt, contentType, merge, channel, metadata: parseMetadata(json) };
+function streamOf(message: StreamMessage): Omit<StreamEvent, 'type' | 'streamNo'> {
+  const { status, epoch, attempt, contentType, merge, channel, metadataJson: json, confirmed } = message;
+  const facts = { status, epoch, attempt, contentType, merge, channel, metadata: parseMetadata(json) };
+  return typeof confirmed === 'string' ? { ...facts, confirmed: confirmed || null } : facts;
 }
 
 function finalOf(message: FinalMessage): Omit<FinalEvent, 'type' | 'streamNo'> {

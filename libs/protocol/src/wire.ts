@@ -51,6 +51,12 @@ export interface AppendBody extends FragmentIn { fragments?: FragmentIn[] }
 export interface EndBody { lastSeq?: number; checksum?: number; digest?: string; metadata?: Record<string, unknown> }
 export interface AbortBody { code: string; message?: string }
 export interface CancelBody { reason?: string }
+/** POST /v1/watch/:no/ack: everything up to the cursor is in the hands of the session [WATCH-6]. */
+export interface AckBody { session: string; cursor: string }
+/** Durable. cursor: the furthest the session ever confirmed, which may be beyond the one it gave. */
+export interface ConfirmedReply { streamNo: string; session: string; cursor: string }
+/** What a named session confirmed, and when first [WATCH-7]. isFinal: the end of the stream too, so it has everything. */
+export interface ConfirmedCursor { session: string; cursor: string; confirmedAt: number; isFinal: boolean }
 export interface RetryBody { attemptId: string; keep?: 'all' | 'none'; reason?: string }
 
 /** GET /v1/watch/:no and one row of GET /v1/admin/streams (there without sessions). */
@@ -71,6 +77,8 @@ export interface StreamSummary {
   final: FinalFacts | null;
   metadata: Record<string, unknown>;
   sessions?: number;
+  /** Absent when the log does not answer, and on admin routes. */
+  confirmed?: ConfirmedCursor[];
 }
 
 /** GET /v1/admin/streams, newest first. `next`: the cursor of the page that follows, null after the last. */
@@ -110,7 +118,11 @@ export interface PartitionClaim {
 export interface AdminPartition { partition: number; class: StreamClass; owner: PartitionClaim | null; openStreams: number }
 
 // ---- events to readers: SSE `event:` name = type (without streamNo on a single-stream feed), SSE id = cursor ----
-export interface StreamEvent { type: 'stream'; streamNo: string; status: PublicStatus; epoch: number; attempt: number; contentType: string; merge: Merge; channel: string; metadata: Record<string, unknown> }
+export interface StreamEvent {
+  type: 'stream'; streamNo: string; status: PublicStatus; epoch: number; attempt: number; contentType: string; merge: Merge; channel: string; metadata: Record<string, unknown>;
+  /** To a named session: what it has confirmed, null for nothing. Without a cursor of its own it goes on there [WATCH-6]. */
+  confirmed?: string | null;
+}
 export interface FragmentEvent {
   type: 'fragment'; streamNo: string;
   /** Sequences covered, inclusive; cursor = epoch.to. */
@@ -121,6 +133,8 @@ export interface RewindEvent { type: 'rewind'; streamNo: string; epoch: number; 
 export interface LostEvent { type: 'lost'; streamNo: string }
 export interface ResumedEvent { type: 'resumed'; streamNo: string }
 export interface FinalEvent extends Omit<FinalFacts, 'offset'> { type: 'final'; streamNo: string; cursor: string }
+/** To a named session that has had more than it confirmed for a while: confirm, or it comes again [WATCH-6]. */
+export interface ProbeEvent { type: 'probe'; streamNo: string; confirmed: string | null }
 export interface ProblemEvent extends Problem { type: string; streamNo?: string }
 /** On a channel only [WATCH-12]: it goes on from here, and not where the reader was. */
 export interface ResetEvent { type: 'reset'; reason: 'now' | 'wide' | 'gone'; streams: { streamNo: string; cursor: string }[] }
@@ -129,9 +143,15 @@ export type ReaderEvent = StreamEvent | FragmentEvent | RewindEvent | LostEvent 
 // ---- WS /v1/watch/ws, JSON frames. `id` is chosen by the client per subscription and comes back on every event of it ----
 export type WatchRequest =
   | { type: 'auth'; token: string }
-  /** window: fragments sent beyond the last ack before the server waits; none: TCP alone is the flow control. */
-  /** ended: of a channel so many ended streams, the newest; none: all. */
-  | { type: 'subscribe'; id: string; streamNo?: string; channel?: string; from?: string; ended?: number; window?: number; intervalMs?: number }
+  /**
+   * ended: of a channel so many ended streams, the newest; none: all.
+   * connection: `READER.N`, of a reader that connects again under its session name.
+   * window: fragments sent beyond the last ack before the server waits; none: TCP alone is the flow control.
+   */
+  | {
+    type: 'subscribe'; id: string; streamNo?: string; channel?: string; from?: string; ended?: number;
+    session?: string; connection?: string; window?: number; intervalMs?: number;
+  }
   | { type: 'unsubscribe'; id: string }
   | { type: 'ack'; id: string; cursor: string }
   | { type: 'cancel'; streamNo: string; reason?: string };
@@ -139,6 +159,9 @@ export type WatchReply =
   | { type: 'ready' }
   /** channelCursor: on a channel [WATCH-12]. */
   | ({ id: string; channelCursor?: string } & (ReaderEvent | ResetEvent))
+  | ({ id: string } & ProbeEvent)
+  /** The confirmation of a named session is durable. */
+  | ({ type: 'confirmed'; id: string } & ConfirmedReply)
   | { type: 'cancelled'; streamNo: string; verdict: VerdictReply }
   | { type: 'problem'; id?: string; problem: Problem };
 

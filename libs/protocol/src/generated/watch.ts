@@ -201,7 +201,9 @@ export const rivulet = $root.rivulet = (() => {
                 Subscribe.prototype.from = null;
                 Subscribe.prototype.window = null;
                 Subscribe.prototype.intervalMs = null;
+                Subscribe.prototype.session = null;
                 Subscribe.prototype.ended = null;
+                Subscribe.prototype.connection = null;
 
                 let $oneOfFields;
 
@@ -236,8 +238,20 @@ export const rivulet = $root.rivulet = (() => {
                 });
 
                 // Virtual OneOf for proto3 optional field
+                Object.defineProperty(Subscribe.prototype, "_session", {
+                    get: $util.oneOfGetter($oneOfFields = ["session"]),
+                    set: $util.oneOfSetter($oneOfFields)
+                });
+
+                // Virtual OneOf for proto3 optional field
                 Object.defineProperty(Subscribe.prototype, "_ended", {
                     get: $util.oneOfGetter($oneOfFields = ["ended"]),
+                    set: $util.oneOfSetter($oneOfFields)
+                });
+
+                // Virtual OneOf for proto3 optional field
+                Object.defineProperty(Subscribe.prototype, "_connection", {
+                    get: $util.oneOfGetter($oneOfFields = ["connection"]),
                     set: $util.oneOfSetter($oneOfFields)
                 });
 
@@ -260,8 +274,12 @@ export const rivulet = $root.rivulet = (() => {
                         writer.uint32(40).uint32(message.window);
                     if (message.intervalMs != null && Object.hasOwnProperty.call(message, "intervalMs"))
                         writer.uint32(48).uint32(message.intervalMs);
+                    if (message.session != null && Object.hasOwnProperty.call(message, "session"))
+                        writer.uint32(58).string(message.session);
                     if (message.ended != null && Object.hasOwnProperty.call(message, "ended"))
                         writer.uint32(64).uint32(message.ended);
+                    if (message.connection != null && Object.hasOwnProperty.call(message, "connection"))
+                        writer.uint32(74).string(message.connection);
                     return writer;
                 };
 
@@ -312,8 +330,16 @@ export const rivulet = $root.rivulet = (() => {
                                 message.intervalMs = reader.uint32();
                                 break;
                             }
+                        case 7: {
+                                message.session = reader.string();
+                                break;
+                            }
                         case 8: {
                                 message.ended = reader.uint32();
+                                break;
+                            }
+                        case 9: {
+                                message.connection = reader.string();
                                 break;
                             }
                         default:
@@ -572,6 +598,8 @@ export const rivulet = $root.rivulet = (() => {
                 WatchReply.prototype.final = null;
                 WatchReply.prototype.cancelled = null;
                 WatchReply.prototype.problem = null;
+                WatchReply.prototype.confirmed = null;
+                WatchReply.prototype.probe = null;
                 WatchReply.prototype.reset = null;
                 WatchReply.prototype.channelCursor = null;
 
@@ -584,7 +612,7 @@ export const rivulet = $root.rivulet = (() => {
                 });
 
                 Object.defineProperty(WatchReply.prototype, "body", {
-                    get: $util.oneOfGetter($oneOfFields = ["ready", "stream", "fragment", "rewind", "lost", "resumed", "final", "cancelled", "problem", "reset"]),
+                    get: $util.oneOfGetter($oneOfFields = ["ready", "stream", "fragment", "rewind", "lost", "resumed", "final", "cancelled", "problem", "confirmed", "probe", "reset"]),
                     set: $util.oneOfSetter($oneOfFields)
                 });
 
@@ -623,6 +651,10 @@ export const rivulet = $root.rivulet = (() => {
                         $root.rivulet.watch.v1.Cancelled.encode(message.cancelled, writer.uint32(82).fork(), q + 1).ldelim();
                     if (message.problem != null && Object.hasOwnProperty.call(message, "problem"))
                         $root.rivulet.watch.v1.Problem.encode(message.problem, writer.uint32(90).fork(), q + 1).ldelim();
+                    if (message.confirmed != null && Object.hasOwnProperty.call(message, "confirmed"))
+                        $root.rivulet.watch.v1.Confirmed.encode(message.confirmed, writer.uint32(98).fork(), q + 1).ldelim();
+                    if (message.probe != null && Object.hasOwnProperty.call(message, "probe"))
+                        $root.rivulet.watch.v1.Probe.encode(message.probe, writer.uint32(106).fork(), q + 1).ldelim();
                     if (message.reset != null && Object.hasOwnProperty.call(message, "reset"))
                         $root.rivulet.watch.v1.Reset.encode(message.reset, writer.uint32(114).fork(), q + 1).ldelim();
                     if (message.channelCursor != null && Object.hasOwnProperty.call(message, "channelCursor"))
@@ -695,6 +727,14 @@ export const rivulet = $root.rivulet = (() => {
                             }
                         case 11: {
                                 message.problem = $root.rivulet.watch.v1.Problem.decode(reader, reader.uint32(), undefined, long + 1);
+                                break;
+                            }
+                        case 12: {
+                                message.confirmed = $root.rivulet.watch.v1.Confirmed.decode(reader, reader.uint32(), undefined, long + 1);
+                                break;
+                            }
+                        case 13: {
+                                message.probe = $root.rivulet.watch.v1.Probe.decode(reader, reader.uint32(), undefined, long + 1);
                                 break;
                             }
                         case 14: {
@@ -795,6 +835,15 @@ export const rivulet = $root.rivulet = (() => {
                 Stream.prototype.merge = "";
                 Stream.prototype.channel = "";
                 Stream.prototype.metadataJson = "";
+                Stream.prototype.confirmed = null;
+
+                let $oneOfFields;
+
+                // Virtual OneOf for proto3 optional field
+                Object.defineProperty(Stream.prototype, "_confirmed", {
+                    get: $util.oneOfGetter($oneOfFields = ["confirmed"]),
+                    set: $util.oneOfSetter($oneOfFields)
+                });
 
                 Stream.encode = function encode(message, writer, q) {
                     if (!writer)
@@ -817,6 +866,8 @@ export const rivulet = $root.rivulet = (() => {
                         writer.uint32(50).string(message.channel);
                     if (message.metadataJson != null && Object.hasOwnProperty.call(message, "metadataJson"))
                         writer.uint32(58).string(message.metadataJson);
+                    if (message.confirmed != null && Object.hasOwnProperty.call(message, "confirmed"))
+                        writer.uint32(66).string(message.confirmed);
                     return writer;
                 };
 
@@ -869,6 +920,10 @@ export const rivulet = $root.rivulet = (() => {
                             }
                         case 7: {
                                 message.metadataJson = reader.string();
+                                break;
+                            }
+                        case 8: {
+                                message.confirmed = reader.string();
                                 break;
                             }
                         default:
@@ -1482,6 +1537,145 @@ export const rivulet = $root.rivulet = (() => {
                 };
 
                 return Cancelled;
+            })();
+
+            v1.Confirmed = (function() {
+
+                function Confirmed(properties) {
+                    if (properties)
+                        for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                            if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                                this[keys[i]] = properties[keys[i]];
+                }
+
+                Confirmed.prototype.session = "";
+                Confirmed.prototype.cursor = "";
+
+                Confirmed.encode = function encode(message, writer, q) {
+                    if (!writer)
+                        writer = $Writer.create();
+                    if (q === undefined)
+                        q = 0;
+                    if (q > $util.recursionLimit)
+                        throw Error("max depth exceeded");
+                    if (message.session != null && Object.hasOwnProperty.call(message, "session"))
+                        writer.uint32(10).string(message.session);
+                    if (message.cursor != null && Object.hasOwnProperty.call(message, "cursor"))
+                        writer.uint32(18).string(message.cursor);
+                    return writer;
+                };
+
+                Confirmed.decode = function decode(reader, length, error, long) {
+                    if (!(reader instanceof $Reader))
+                        reader = $Reader.create(reader);
+                    if (long === undefined)
+                        long = 0;
+                    if (long > $Reader.recursionLimit)
+                        throw Error("maximum nesting depth exceeded");
+                    let end, message;
+                    if (length === undefined)
+                        end = reader.len;
+                    else {
+                        end = reader.pos + length;
+                        if (end > reader.len)
+                            throw RangeError("index out of range");
+                        length = reader.len;
+                        reader.len = end;
+                    }
+                    message = new $root.rivulet.watch.v1.Confirmed();
+                    while (reader.pos < end) {
+                        let tag = reader.uint32();
+                        if (tag === error)
+                            break;
+                        switch (tag >>> 3) {
+                        case 1: {
+                                message.session = reader.string();
+                                break;
+                            }
+                        case 2: {
+                                message.cursor = reader.string();
+                                break;
+                            }
+                        default:
+                            reader.skipType(tag & 7, long);
+                            break;
+                        }
+                    }
+                    if (length !== undefined) {
+                        if (reader.pos !== end)
+                            throw RangeError("index out of range");
+                        reader.len = length;
+                    }
+                    return message;
+                };
+
+                return Confirmed;
+            })();
+
+            v1.Probe = (function() {
+
+                function Probe(properties) {
+                    if (properties)
+                        for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                            if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                                this[keys[i]] = properties[keys[i]];
+                }
+
+                Probe.prototype.confirmed = "";
+
+                Probe.encode = function encode(message, writer, q) {
+                    if (!writer)
+                        writer = $Writer.create();
+                    if (q === undefined)
+                        q = 0;
+                    if (q > $util.recursionLimit)
+                        throw Error("max depth exceeded");
+                    if (message.confirmed != null && Object.hasOwnProperty.call(message, "confirmed"))
+                        writer.uint32(10).string(message.confirmed);
+                    return writer;
+                };
+
+                Probe.decode = function decode(reader, length, error, long) {
+                    if (!(reader instanceof $Reader))
+                        reader = $Reader.create(reader);
+                    if (long === undefined)
+                        long = 0;
+                    if (long > $Reader.recursionLimit)
+                        throw Error("maximum nesting depth exceeded");
+                    let end, message;
+                    if (length === undefined)
+                        end = reader.len;
+                    else {
+                        end = reader.pos + length;
+                        if (end > reader.len)
+                            throw RangeError("index out of range");
+                        length = reader.len;
+                        reader.len = end;
+                    }
+                    message = new $root.rivulet.watch.v1.Probe();
+                    while (reader.pos < end) {
+                        let tag = reader.uint32();
+                        if (tag === error)
+                            break;
+                        switch (tag >>> 3) {
+                        case 1: {
+                                message.confirmed = reader.string();
+                                break;
+                            }
+                        default:
+                            reader.skipType(tag & 7, long);
+                            break;
+                        }
+                    }
+                    if (length !== undefined) {
+                        if (reader.pos !== end)
+                            throw RangeError("index out of range");
+                        reader.len = length;
+                    }
+                    return message;
+                };
+
+                return Probe;
             })();
 
             v1.Reset = (function() {
