@@ -28,6 +28,11 @@ export class ReaderCheck {
     this.digest = platform.createDigest();
   }
 
+  /** Last sequence that came. */
+  get at(): number {
+    return this.last;
+  }
+
   /** @returns the payload of a text or bytes fragment. @throws StreamError when the event cannot be right */
   async accept(event: ReaderEvent): Promise<void> {
     if ('epoch' in event) this.epoch = event.epoch;

@@ -93,6 +93,45 @@ test('[APPEND-3] [WATCH-1] through connections that break all the time nothing i
   }
 });
 
+test.each(TRANSPORTS)('[WATCH-6] over %s each fragment reaches the hand through connections that break and readers that leave, in order', async (transport) => {
+  const way = await brittleWay(150);
+  const brittle = rivulet({ url: way.url, token: system.apiKey });
+  const count = 200;
+  try {
+    const producer = await client.open();
+    const writing = (async () => {
+      for (let sequence = 1; sequence <= count; sequence += 1) {
+        await producer.write(`${sequence} `);
+        if (sequence % 5 === 0) await producer.flush();
+      }
+      await producer.end();
+    })();
+    let stored = 0;
+    let isOver = false;
+    for (let reader = 0; !isOver; reader += 1) {
+      let events = 0;
+      let expected: number | null = null;
+      for await (const event of brittle.watch(producer.streamNo, { transport, session: 'store', window: 16 })) {
+        if (event.type === 'final') isOver = true;
+        if (event.type !== 'fragment') continue;
+        // Nothing between what an earlier reader finished with and this; within one reader nothing twice.
+        expect(event.from).toBeLessThanOrEqual(stored + 1);
+        expect(event.from).toBe(expected ?? event.from);
+        expected = event.to + 1;
+        events += 1;
+        if (events > 5 + reader) break; // dies with this one in its hand
+        stored = Math.max(stored, event.to);
+      }
+    }
+    await writing;
+    expect(stored).toBe(count);
+    const { confirmed } = await client.state(producer.streamNo);
+    expect(confirmed).toEqual([{ session: 'store', cursor: `1.${count}.f`, confirmedAt: expect.any(Number), isFinal: true }]);
+  } finally {
+    way.stop();
+  }
+});
+
 test('a channel is followed through connections that break', async () => {
   const way = await brittleWay(300);
   const stop = new AbortController();

@@ -8,7 +8,7 @@ export interface WsRequest {
   /** Base URL, http or https. */
   url: string;
   token: string;
-  subscribe: { streamNo?: string; channel?: string; from?: string; intervalMs?: number };
+  subscribe: { streamNo?: string; channel?: string; from?: string; intervalMs?: number; session?: string; connection?: string };
   signal?: AbortSignal;
   /** Fragments the service may send beyond what was acknowledged: what bounds the queue here [WATCH-4]. */
   window: number;
@@ -72,9 +72,11 @@ export async function* wsEvents(source: WsRequest, isDone: () => void = () => un
         if (!isSubscribed) send({ type: 'subscribe', id: ID, window: source.window, ...source.subscribe });
         isSubscribed = true;
       } else if (frame.type === 'problem') throw problemToError(frame.problem as Record<string, unknown>, 500);
-      else if ('id' in frame) {
+      else if ('id' in frame && frame.type !== 'confirmed') {
         yield { type: frame.type, id: 'cursor' in frame ? frame.cursor : '', body: frame as unknown as Record<string, unknown> };
         if (frame.type === 'stream' && isFinished(source, frame)) return isDone();
+        // With a name an ack says more: that is for whoever watches to decide [WATCH-6].
+        if (source.subscribe.session !== undefined) continue;
         // The consumer came back for more: this one is done with [WATCH-4].
         if (frame.type === 'fragment') taken += frame.to - frame.from + 1;
         if (frame.type === 'fragment' && (inbox.isEmpty || taken >= source.window / 4)) {
@@ -91,7 +93,8 @@ export async function* wsEvents(source: WsRequest, isDone: () => void = () => un
 }
 
 /** The caller had the final event already: the service says the status and nothing more [WATCH-9]. */
-function isFinished({ subscribe: { from } }: WsRequest, { status, epoch }: StreamEvent): boolean {
+function isFinished({ subscribe }: WsRequest, { status, epoch, confirmed }: StreamEvent): boolean {
+  const from = subscribe.from ?? confirmed ?? undefined;
   if (from === undefined || !FINAL.has(status)) return false;
   const cursor = parseCursor(from);
   return cursor.isFinal && cursor.epoch === epoch;
