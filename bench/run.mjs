@@ -19,6 +19,7 @@ const SYSTEMS = {
   'fan-out': {},
   'slow-reader': {},
   file: { counts: { fanout: 2 }, proxy: true },
+  drops: { counts: { fanout: 2 }, proxy: true },
   storm: {},
   follower: { counts: { fanout: 2 } },
   scale: { counts: { fanout: 2 } },
