@@ -9,15 +9,15 @@ const base = {
       module: { type: 'commonjs' },
     }],
   },
-  moduleNameMapper: { '^@rivulet/(protocol|log|service|client)$': '<rootDir>/libs/$1/src/index.ts', '^@rivulet/client/([a-z-]+)$': '<rootDir>/libs/client/src/$1.ts',
+  moduleNameMapper: { '^@rivulet/(protocol|log|service|client|plugin-sdk)$': '<rootDir>/libs/$1/src/index.ts', '^@rivulet/client/([a-z-]+)$': '<rootDir>/libs/client/src/$1.ts',
     // A dynamic import in a source names the file it will be; jest runs the source.
-    '^(\\./(?:send|receive)-file)\\.js$': '$1', '^@rivulet/(allocator|ingest|fanout|standalone)$': '<rootDir>/apps/$1/src/index.ts' },
+    '^(\\./(?:send|receive)-file)\\.js$': '$1', '^@rivulet/(allocator|ingest|fanout|plugins|standalone)$': '<rootDir>/apps/$1/src/index.ts' },
   modulePathIgnorePatterns: ['/dist/', '/.nx/', '/.rivulet/'],
 };
 module.exports = {
   testTimeout: 30_000,
   projects: [
-    { ...base, displayName: 'unit', rootDir: __dirname, testMatch: ['<rootDir>/libs/*/src/**/*.test.ts', '<rootDir>/apps/*/src/**/*.test.ts', '<rootDir>/tools/*.test.ts', '<rootDir>/test/repo/**/*.test.ts', '<rootDir>/test/support/**/*.test.ts', '<rootDir>/test/sim/**/*.test.ts', '<rootDir>/test/chaos/**/*.test.ts'], testPathIgnorePatterns: ['\\.kafka\\.test\\.ts$'] },
+    { ...base, displayName: 'unit', rootDir: __dirname, testMatch: ['<rootDir>/libs/*/src/**/*.test.ts', '<rootDir>/apps/*/src/**/*.test.ts', '<rootDir>/plugins/*/src/**/*.test.ts', '<rootDir>/tools/*.test.ts', '<rootDir>/test/repo/**/*.test.ts', '<rootDir>/test/support/**/*.test.ts', '<rootDir>/test/sim/**/*.test.ts', '<rootDir>/test/chaos/**/*.test.ts'], testPathIgnorePatterns: ['\\.kafka\\.test\\.ts$'] },
     { ...base, displayName: 'conformance', rootDir: __dirname, testMatch: ['<rootDir>/test/conformance/**/*.test.ts'] },
     { ...base, displayName: 'integration', rootDir: __dirname, testMatch: ['<rootDir>/libs/*/src/**/*.kafka.test.ts', '<rootDir>/test/integrity/**/*.test.ts', '<rootDir>/test/issues/**/*.test.ts'], globalSetup: '<rootDir>/test/support/kafka-global.ts', globalTeardown: '<rootDir>/test/support/kafka-global-teardown.ts' },
   ],

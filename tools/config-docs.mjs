@@ -15,5 +15,6 @@ writeFileSync(join(root, 'docs', 'CONFIG.md'), configMarkdown(configSections({
   allocator: rowsOf('allocator', 'allocatorRows'),
   ingest: rowsOf('ingest', 'ingestRows'),
   fanout: rowsOf('fanout', 'fanoutRows'),
+  plugins: rowsOf('plugins', 'pluginsRows'),
   standalone: rowsOf('standalone', 'standaloneRows'),
 })));

@@ -6,7 +6,7 @@ import { createProxyServer } from 'http-proxy-3';
 import { Upstream, UpstreamAgent } from './proxy-upstream.mjs';
 
 const USAGE = `node tools/proxy.mjs [--port=7100] [--host=127.0.0.1]
-  --allocator=http://127.0.0.1:7101 --ingest=http://127.0.0.1:7102 --fanout=http://127.0.0.1:7103
+  --allocator=http://127.0.0.1:7101 --ingest=http://127.0.0.1:7102 --fanout=http://127.0.0.1:7103 [--plugins=http://127.0.0.1:7104]
 Each takes several URLs, comma-separated, and a host name may stand for several addresses: all of them take turns. Names are looked up again every second.`;
 const { values: options } = parseArgs({ options: {
   port: { type: 'string', default: '7100' },
@@ -14,6 +14,7 @@ const { values: options } = parseArgs({ options: {
   allocator: { type: 'string', default: 'http://127.0.0.1:7101' },
   ingest: { type: 'string', default: 'http://127.0.0.1:7102' },
   fanout: { type: 'string', default: 'http://127.0.0.1:7103' },
+  plugins: { type: 'string', default: '' },
   help: { type: 'boolean', default: false },
 } });
 if (options.help) {
@@ -32,8 +33,13 @@ const NEVER_SENT = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIM
 const allocator = new Upstream('allocator', options.allocator);
 const ingest = new Upstream('ingest', options.ingest);
 const fanout = new Upstream('fanout', options.fanout);
+/** Optional: without plugin hosts the allocator says that there is no such route. */
+const plugins = options.plugins === '' ? null : new Upstream('plugins', options.plugins);
 /** First match wins. */
-const ROUTES = [['/v1/streams', ingest], ['/v1/pipe', ingest], ['/v1/watch', fanout], ['/', allocator]];
+const ROUTES = [
+  ...(plugins ? [['/v1/plugins', plugins], ['/v1/admin/plugins', plugins]] : []),
+  ['/v1/streams', ingest], ['/v1/pipe', ingest], ['/v1/watch', fanout], ['/', allocator],
+];
 const upstreamOf = (path) => ROUTES.find(([prefix]) => prefix === '/' || path === prefix || path.startsWith(`${prefix}/`))[1];
 const pathOf = (request) => request.url.split('?', 1)[0];
 
@@ -92,7 +98,7 @@ proxy.on('econnreset', (_, request) => request.destroy());
 proxy.on('error', (_, request) => request.destroy());
 
 async function readiness(response) {
-  const states = await Promise.all([allocator, ingest, fanout].map(async (upstream) => [upstream.name, (await upstream.notReady()) || 'ready']));
+  const states = await Promise.all([allocator, ingest, fanout, ...(plugins ? [plugins] : [])].map(async (upstream) => [upstream.name, (await upstream.notReady()) || 'ready']));
   const isReady = states.every(([, state]) => state === 'ready');
   response.writeHead(isReady ? 200 : 503, { 'content-type': 'application/json', ...(isReady ? {} : { 'retry-after': '1' }) });
   response.end(JSON.stringify({ status: isReady ? 'ready' : 'not ready', ...Object.fromEntries(states) }));

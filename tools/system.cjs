@@ -10,17 +10,22 @@ const HOST = '127.0.0.1';
 const PORT_STEP = 20;
 const INSTANCES_MAX = 9;
 
-/** @typedef {'allocator' | 'ingest' | 'fanout'} App */
-/** @typedef {{ allocator: number, grpc: number, ingest: number, fanout: number, proxy: number }} Ports */
-/** @typedef {Partial<Record<App, number>>} Counts how many instances; one where nothing is said */
+/** @typedef {'allocator' | 'ingest' | 'fanout' | 'plugins'} App */
+/** @typedef {{ allocator: number, grpc: number, ingest: number, fanout: number, plugins: number, proxy: number }} Ports */
+/** @typedef {Partial<Record<App, number>>} Counts how many instances; where nothing is said one, of plugins none */
 /** @typedef {{ name: string, port: number, grpcPort: number, url: string }} Place of one instance; grpcPort 0: it has none */
 /** @typedef {Record<App, Place[]> & { proxy: number }} Places */
 /** @type {readonly App[]} in order of start */
 const APPS = ['allocator', 'ingest', 'fanout'];
-/** Ingest first: no new fragments while sessions get the last ones; the allocator last: both others ask it. @type {readonly App[]} */
-const STOP_ORDER = ['ingest', 'fanout', 'allocator'];
+/** @type {readonly App[]} */
+const ALL_APPS = [...APPS, 'plugins'];
+/**
+ * Plugins first: they write through ingest; then ingest: no new fragments while sessions get the last ones; the allocator last: all others
+ * ask it. @type {readonly App[]}
+ */
+const STOP_ORDER = ['plugins', 'ingest', 'fanout', 'allocator'];
 /** @type {Ports} */
-const DEFAULT_PORTS = { proxy: 7100, allocator: 7101, ingest: 7102, fanout: 7103, grpc: 7111 };
+const DEFAULT_PORTS = { proxy: 7100, allocator: 7101, ingest: 7102, fanout: 7103, plugins: 7104, grpc: 7111 };
 
 /** @param {string} app @param {number} index from 0 @returns {string} of the child and its log file: fanout, fanout-2, … */
 const instanceName = (app, index) => (index === 0 ? app : `${app}-${index + 1}`);
@@ -44,10 +49,11 @@ async function choosePlaces({ counts = {}, preferred = {} } = {}) {
     }
   };
   /** @type {Places} */
-  const places = { proxy: await choose('proxy'), allocator: [], ingest: [], fanout: [] };
-  for (const app of APPS) {
-    const count = counts[app] ?? 1;
-    if (!(count >= 1 && count <= INSTANCES_MAX)) throw new Error(`${count} instances of ${app}: 1 to ${INSTANCES_MAX} can be started`);
+  const places = { proxy: await choose('proxy'), allocator: [], ingest: [], fanout: [], plugins: [] };
+  for (const app of ALL_APPS) {
+    const least = app === 'plugins' ? 0 : 1;
+    const count = counts[app] ?? least;
+    if (!(count >= least && count <= INSTANCES_MAX)) throw new Error(`${count} instances of ${app}: ${least} to ${INSTANCES_MAX} can be started`);
     for (let index = 0; index < count; index++) {
       const port = await choose(app, index);
       const grpcPort = app === 'allocator' ? await choose('grpc', index) : 0;
@@ -77,6 +83,9 @@ function appEnv({ places, brokers, secrets, env = {} }) {
     KAFKA_BROKERS: brokers,
     RIVULET_HOST: HOST,
     RIVULET_PUBLIC_URL: `http://${HOST}:${places.proxy}`,
+    // The first of each: its port stays the same when it is started again.
+    RIVULET_PLUGINS_INGEST_URL: places.ingest[0]?.url,
+    RIVULET_PLUGINS_WATCH_URL: places.fanout[0]?.url,
     RIVULET_ALLOCATOR_GRPC_ADDRESS: places.allocator.map(({ grpcPort }) => `${HOST}:${grpcPort}`).join(','),
   };
 }
@@ -99,7 +108,7 @@ const appChild = (app, place, { env, logs, nodeArgs }) => new Child({
 /** @param {{ places: Places, logs: string }} options */
 const proxyChild = ({ places, logs }) => new Child({
   name: 'proxy', script: 'tools/proxy.mjs', env: cleanEnv(),
-  args: [`--port=${places.proxy}`, `--host=${HOST}`, ...APPS.map((app) => `--${app}=${places[app].map(({ url }) => url).join(',')}`)],
+  args: [`--port=${places.proxy}`, `--host=${HOST}`, ...ALL_APPS.filter((app) => places[app].length > 0).map((app) => `--${app}=${places[app].map(({ url }) => url).join(',')}`)],
   logFile: path.join(logs, 'proxy.log'), readyUrl: `http://${HOST}:${places.proxy}/readyz`,
 });
 
@@ -122,10 +131,10 @@ class System {
     /** Folder of the log files. */
     this.logs = logs;
     /** @type {Record<App, Place[]>} */
-    this.instances = { allocator: places.allocator, ingest: places.ingest, fanout: places.fanout };
-    const first = (/** @type {App} */ app) => /** @type {Place} */ (places[app][0]).url;
-    /** Of the first instances; `proxy` is '' without a proxy. */
-    this.urls = { allocator: first('allocator'), ingest: first('ingest'), fanout: first('fanout'), proxy: hasProxy ? `http://${HOST}:${places.proxy}` : '' };
+    this.instances = { allocator: places.allocator, ingest: places.ingest, fanout: places.fanout, plugins: places.plugins };
+    const first = (/** @type {App} */ app) => places[app][0]?.url ?? '';
+    /** Of the first instances; '' where there is none. */
+    this.urls = { allocator: first('allocator'), ingest: first('ingest'), fanout: first('fanout'), plugins: first('plugins'), proxy: hasProxy ? `http://${HOST}:${places.proxy}` : '' };
   }
 
   /** @param {App | 'proxy'} app @param {number} [index] @returns {Child} */
@@ -195,7 +204,7 @@ class System {
  *   counts: instances of each, e.g. { fanout: 3 }. nodeArgs: e.g. { fanout: ['--cpu-prof'] }
  * @returns {Promise<System>}
  */
-async function startSystem({ brokers = process.env['KAFKA_BROKERS'], prefix, env = {}, apps = APPS, proxy = false, counts = {}, nodeArgs = {} } = {}) {
+async function startSystem({ brokers = process.env['KAFKA_BROKERS'], prefix, env = {}, apps = ALL_APPS, proxy = false, counts = {}, nodeArgs = {} } = {}) {
   if (!brokers) throw new Error('startSystem needs a Kafka: give brokers or KAFKA_BROKERS');
   const places = await choosePlaces({ counts });
   const secrets = makeSecrets();
@@ -219,6 +228,6 @@ async function startSystem({ brokers = process.env['KAFKA_BROKERS'], prefix, env
 }
 
 module.exports = {
-  APPS, DEFAULT_PORTS, HOST, INSTANCES_MAX, STOP_ORDER, System, appChild, appEnv, choosePlaces, cleanEnv, instanceName, proxyChild,
-  startSystem,
+  ALL_APPS, APPS, DEFAULT_PORTS, HOST, INSTANCES_MAX, STOP_ORDER, System, appChild, appEnv, choosePlaces, cleanEnv, instanceName,
+  proxyChild, startSystem,
 };

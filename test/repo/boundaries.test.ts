@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { imports, product } from './source-files';
 
-const APPS = ['allocator', 'ingest', 'fanout', 'standalone', 'cli'];
+const APPS = ['allocator', 'ingest', 'fanout', 'plugins', 'standalone', 'cli'];
 /** Where the pure library may come from: nothing that reads, writes, waits or listens, so that it also runs in a browser. */
 const PROTOCOL_IMPORTS = [/^\.{1,2}\//, /^protobufjs\/minimal(\.js)?$/];
 /** The files that may know Nest: everything else is plain classes with their dependencies as arguments. */

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { allocatorRows } from '@rivulet/allocator';
 import { fanoutRows } from '@rivulet/fanout';
 import { ingestRows } from '@rivulet/ingest';
+import { pluginsRows } from '@rivulet/plugins';
 import { configMarkdown, serviceRows } from '@rivulet/service';
 import type { ConfigSection, Rows } from '@rivulet/service';
 import { standaloneRows } from '@rivulet/standalone';
 
 const { configSections } = require('../../tools/config-sections.cjs') as { configSections: (rows: Record<string, Rows>) => ConfigSection[] };
 const sections = configSections({
-  service: serviceRows, allocator: allocatorRows, ingest: ingestRows, fanout: fanoutRows, standalone: standaloneRows,
+  service: serviceRows, allocator: allocatorRows, ingest: ingestRows, fanout: fanoutRows, plugins: pluginsRows, standalone: standaloneRows,
 });
 
 test('docs/CONFIG.md says what the config tables say (else: npm run build && node tools/config-docs.mjs)', () => {

@@ -1,6 +1,6 @@
 import { files, product, tests } from './source-files';
 
-const RULE = /\[((?:NO|LOG|JUDGE|APPEND|WATCH|OWN|LINK)-\d+)\]/g;
+const RULE = /\[((?:NO|LOG|JUDGE|APPEND|WATCH|OWN|LINK|PLUGIN)-\d+)\]/g;
 /** Ids as they stand in text: `[JUDGE-4]`, and lists such as `[JUDGE-4, JUDGE-5]` or `[OWN-2..7]` are not counted: one id, one bracket. */
 const idsIn = (text: string): string[] => [...text.matchAll(RULE)].map((match) => match[1]!);
 

@@ -8,7 +8,7 @@ const { transformSync } = require('@swc/core');
 const root = path.join(__dirname, '..', '..');
 const resolve = Module._resolveFilename;
 Module._resolveFilename = function resolveSource(request, ...rest) {
-  const [, library, entry = 'index'] = /^@rivulet\/(protocol|log|service|client)(?:\/([a-z-]+))?$/.exec(request) ?? [];
+  const [, library, entry = 'index'] = /^@rivulet\/(protocol|log|service|client|plugin-sdk)(?:\/([a-z-]+))?$/.exec(request) ?? [];
   // A dynamic import names the file it will be.
   if (/^\.\/(?:send|receive)-file\.js$/.test(request)) return resolve.call(this, request.replace(/js$/, 'ts'), ...rest);
   return resolve.call(this, library ? path.join(root, 'libs', library, 'src', `${entry}.ts`) : request, ...rest);

@@ -188,6 +188,11 @@ export class Producer {
     clearInterval(this.heartbeat);
   }
 
+  /** Writes and proves nothing any more, what waits included: a newer attempt of the same process has taken over. */
+  retire(): void {
+    this.window.fail(new StreamError('STALE_EPOCH', { streamNo: this.streamNo, epoch: this.epoch }));
+  }
+
   private appendJson(value: unknown, lane: string): Promise<void> {
     const json = JSON.stringify(value) as string | undefined;
     if (json === undefined) throw new StreamError('BODY_INVALID', { detail: 'This value has no JSON form.' });

@@ -12,6 +12,8 @@ export interface TopicCounts {
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const MIB = 1024 * 1024;
+/** The most plugin hosts that share requests out. */
+const REQUEST_PARTITIONS = 12;
 
 /**
  * Topics with every setting that affects order, loss, memory or restore time made explicit, so that no broker default decides it.
@@ -59,5 +61,11 @@ export function topicSpecs(names: TopicNames, { interactive, bulk, replication, 
       replication,
       settings: { ...common, 'cleanup.policy': 'delete', ...weekly, 'segment.bytes': String(64 * MIB), 'segment.ms': String(DAY_MS) },
     },
+    // A request leaves a tombstone when its stream is final: what a host reads at the start is what is not answered yet.
+    {
+      topic: names.requests, partitions: REQUEST_PARTITIONS, replication,
+      settings: { ...common, 'cleanup.policy': 'compact,delete', ...compacted, ...weekly },
+    },
+    { topic: names.plugins, partitions: 1, replication, settings: { ...common, 'cleanup.policy': 'compact', ...compacted, 'retention.ms': '-1' } },
   ];
 }

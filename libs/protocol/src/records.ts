@@ -63,8 +63,15 @@ export type LogRecord =
 export const BEAT_KEY = '#beat';
 export const OWNER_KEY = '#owner';
 
-export interface TopicNames { fragments: string; lifecycle: string; cursors: string; deadletters: string }
+export interface TopicNames {
+  fragments: string; lifecycle: string; cursors: string; deadletters: string;
+  /** Of plugins: what is asked, and what each host reports. */
+  requests: string; plugins: string;
+}
 /** Topic names of an installation. @param prefix `rivulet` unless configured, so that installations can share a Kafka */
 export function topicNames(prefix: string): TopicNames {
-  return { fragments: `${prefix}.fragments`, lifecycle: `${prefix}.lifecycle`, cursors: `${prefix}.cursors`, deadletters: `${prefix}.deadletters` };
+  return {
+    fragments: `${prefix}.fragments`, lifecycle: `${prefix}.lifecycle`, cursors: `${prefix}.cursors`, deadletters: `${prefix}.deadletters`,
+    requests: `${prefix}.requests`, plugins: `${prefix}.plugins`,
+  };
 }

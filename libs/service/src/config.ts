@@ -4,7 +4,7 @@ import type { ConfigOf, Row, Rows } from './config-row';
 
 const OUR_PREFIX = 'RIVULET_';
 /** Each app takes only its own rows; another app's names may be in the same environment (one .env for all). */
-const APP_PREFIXES = ['ALLOCATOR', 'INGEST', 'FANOUT', 'STANDALONE', 'START'].map((app) => `${OUR_PREFIX}${app}_`);
+const APP_PREFIXES = ['ALLOCATOR', 'INGEST', 'FANOUT', 'STANDALONE', 'PLUGINS', 'START'].map((app) => `${OUR_PREFIX}${app}_`);
 
 /** All problems of a configuration at once, each with its remedy. */
 export class ConfigError extends Error {

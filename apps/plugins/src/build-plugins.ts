@@ -1,0 +1,74 @@
+import path from 'node:path';
+import type { Log } from '@rivulet/log';
+import { topicNames } from '@rivulet/protocol';
+import type { AllocatorPort, Frame } from '@rivulet/service';
+import { ChannelHistory } from './channel-history';
+import type { PluginsConfig } from './config';
+import type { Program } from './plugin-host';
+import { PluginSet } from './plugin-set';
+import { RequestDesk } from './request-desk';
+import { Requests } from './requests';
+import { StreamFacts } from './stream-facts';
+
+export interface PluginsParts {
+  frame: Frame;
+  log: Log;
+  config: PluginsConfig;
+  allocator: AllocatorPort;
+  /** The program of a plugin's process: tests run it from source. */
+  program?: Program;
+}
+export interface BuiltPlugins {
+  frame: Frame;
+  plugins: PluginSet;
+  desk: RequestDesk;
+  requests: Requests;
+}
+
+const PROGRAM: Program = { program: path.join(__dirname, 'plugin-child.js'), nodeArgs: [] };
+const JOIN_RETRY_MS = 1_000;
+
+/** Wires the plugin host: reads top to bottom as what depends on what. Stopped by frame.drain. */
+export function buildPlugins({ frame, log, config, allocator, program = PROGRAM }: PluginsParts): BuiltPlugins {
+  const { auth, logger, metrics, readiness, drain } = frame;
+  const topics = topicNames(config.topicPrefix);
+  const plugins = new PluginSet(config, program, logger);
+  const facts = new StreamFacts(log, topics.lifecycle, config.finalStreamsMax, (place) => logger.error(place, 'a lifecycle value cannot be read'));
+  const history = new ChannelHistory(facts, auth, config.watchUrl);
+  const answers = metrics.counter('plugin_answers_total', 'Answers by plugin and how they went.', ['plugin', 'outcome']);
+  const desk = new RequestDesk({
+    log, topic: topics.requests, facts, plugins, allocator, auth, history, logger, ingestUrl: config.ingestUrl,
+    onAnswered: (plugin, outcome) => answers.inc({ plugin, outcome }),
+  });
+  const requests = new Requests({ plugins, desk, allocator, auth, config });
+
+  metrics.gauge('plugin_answers', 'Requests being answered or waiting for their turn.', [], (gauge) => gauge.set(desk.answering.size));
+  metrics.gauge('plugin_running', '1 while the plugin runs on this host.', ['plugin'], (gauge) => {
+    gauge.reset();
+    for (const host of plugins.all()) gauge.set({ plugin: host.source.name }, host.running ? 1 : 0);
+  });
+  metrics.gauge('plugin_restarts', 'How often the process of a plugin ended by itself.', ['plugin'], (gauge) => {
+    gauge.reset();
+    for (const host of plugins.all()) gauge.set({ plugin: host.source.name }, host.restarts);
+  });
+  let hasJoined = false;
+  readiness.add('streams', () => (facts.isReady ? null : 'the lifecycle topic is still being read'));
+  readiness.add('requests', () => (hasJoined ? null : 'the group of plugin hosts is not joined yet'));
+  readiness.add('allocator', () => allocator.whyNotReady());
+  plugins.start();
+  const join = (): void => {
+    desk.join({
+      groupId: `${config.topicPrefix}-plugins`, sessionTimeoutMs: config.sessionTimeoutMs, heartbeatMs: config.heartbeatMs,
+    }).then(() => { hasJoined = true; }, (err: unknown) => {
+      logger.warn({ err }, 'the group of plugin hosts cannot be joined; tried again');
+      if (!drain.isDraining) setTimeout(join, JOIN_RETRY_MS).unref();
+    });
+  };
+  // Before lifecycle is read, every request would look unknown.
+  void facts.ready.then(join);
+  drain.add('sessions', 'answers', () => desk.drain(config.finishMsMax));
+  drain.add('appends', 'plugins', () => plugins.close());
+  drain.add('membership', 'requests', () => desk.shut());
+  drain.add('membership', 'streams', () => facts.close());
+  return { frame, plugins, desk, requests };
+}

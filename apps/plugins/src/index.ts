@@ -1,0 +1,5 @@
+export { buildPlugins } from './build-plugins';
+export type { BuiltPlugins, PluginsParts } from './build-plugins';
+export { allPluginsRows, PLUGINS_PREFIX, pluginsRows, readPluginsConfig } from './config';
+export type { PluginsConfig } from './config';
+export { PluginsModule } from './module';

@@ -1,0 +1,13 @@
+import { Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import type { BuiltPlugins } from './build-plugins';
+import { PluginsController } from './plugins-controller';
+import { BUILT } from './tokens';
+
+/** The HTTP edge of a plugin host, around its plain classes. */
+@Module({})
+export class PluginsModule {
+  static with(built: BuiltPlugins): DynamicModule {
+    return { module: PluginsModule, controllers: [PluginsController], providers: [{ provide: BUILT, useValue: built }] };
+  }
+}

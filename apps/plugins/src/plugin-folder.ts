@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import type { PluginFault } from './plugin-faults';
+import { quoted } from './plugin-faults';
+import { filesOf } from './plugin-files';
+import type { PluginSource } from './plugin-host';
+
+/** One entry of the folder: a plugin that can be tried, or what keeps it from being one. `mark` changes when any of its files does. */
+export type FolderEntry = { name: string; mark: string }
+  & ({ source: PluginSource; fault?: undefined } | { fault: PluginFault; source?: undefined });
+
+const ENTRIES_MAX = 200;
+const SINGLE = /\.(?:js|cjs|mjs)$/;
+const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
+
+/** Everything in the folder of plugins but hidden files, each as an entry: nothing is skipped without a word. */
+export function scanFolder(folder: string): FolderEntry[] {
+  let names: string[];
+  try {
+    names = readdirSync(folder).filter((name) => !name.startsWith('.')).sort();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const remedy = code === 'ENOENT' ? `Run: mkdir -p ${quoted(folder)}` : `Run: chmod o+rX ${quoted(folder)}`;
+    return [{ name: '(folder)', mark: message, fault: { code: 'FILE_NOT_READABLE', detail: `The folder of plugins cannot be read: ${message}.`, remedy } }];
+  }
+  const taken = new Set<string>();
+  return names.slice(0, ENTRIES_MAX).map((name) => {
+    const entry = entryOf(path.join(folder, name), name);
+    if (!taken.has(entry.name)) {
+      taken.add(entry.name);
+      return entry;
+    }
+    const detail = `Another entry of ${folder} is called ${entry.name} too.`;
+    return { name, mark: entry.mark, fault: { code: 'START_FAILED', detail, remedy: `Remove or rename one: ${quoted(path.join(folder, name))}` } };
+  });
+}
+
+function entryOf(place: string, fileName: string): FolderEntry {
+  const mark = markOf(place);
+  const name = fileName.replace(SINGLE, '');
+  try {
+    const isFolder = statSync(place).isDirectory();
+    if (!isFolder && !SINGLE.test(fileName)) return none(fileName, mark, `${place} is neither a folder nor a .js, .cjs or .mjs file.`, place);
+    const source = isFolder ? packageOf(place, name) : { name, folder: place, file: place, isOurs: false, version: '' };
+    if (!NAME.test(source.name)) return none(fileName, mark, `${source.name} cannot be the name of a plugin: 1 to 64 of a-z 0-9 -.`, place);
+    return { name: source.name, mark, source };
+  } catch (error) {
+    return none(name, mark, `${place}: ${(error as Error).message}`, place);
+  }
+}
+
+const none = (name: string, mark: string, detail: string, place: string): FolderEntry =>
+  ({ name, mark, fault: { code: 'START_FAILED', detail, remedy: `Mend it, or remove it: rm -r ${quoted(place)}` } });
+
+function packageOf(folder: string, folderName: string): PluginSource {
+  let text: string;
+  try {
+    text = readFileSync(path.join(folder, 'package.json'), 'utf8');
+  } catch (error) {
+    // What may not be read is the plugin process's to say, as the user it runs as.
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return { name: folderName, folder, file: path.join(folder, 'index.js'), isOurs: false, version: '' };
+    throw error;
+  }
+  const { name, main = 'index.js', version = '' } = JSON.parse(text) as { name?: unknown; main?: unknown; version?: unknown };
+  if (typeof name !== 'string' || typeof main !== 'string' || typeof version !== 'string') throw new Error('name, main and version of package.json must be text');
+  const file = path.resolve(folder, main);
+  if (!file.startsWith(folder + path.sep)) throw new Error('main of package.json leads out of the folder');
+  return { name: name.replace(/^@[^/]+\//, '').replace(/^(?:rivulet-)?plugin-/, ''), folder, file, isOurs: false, version };
+}
+
+/** Of names, sizes, times and modes: content is not read, and a chmod counts as a change. */
+function markOf(place: string): string {
+  const hash = createHash('sha256');
+  const note = (one: string): void => {
+    try {
+      const { size, mtimeMs, ctimeMs, mode } = statSync(one);
+      hash.update(`${one}\0${size}\0${mtimeMs}\0${ctimeMs}\0${mode}\0`);
+    } catch (error) {
+      hash.update(`${one}\0${(error as NodeJS.ErrnoException).code}\0`);
+    }
+  };
+  note(place);
+  try {
+    for (const file of statSync(place).isDirectory() ? filesOf(place, '') : []) note(file);
+  } catch (error) {
+    hash.update(String((error as NodeJS.ErrnoException).code));
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,42 @@
+import { All, Body, Controller, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { HEADERS, StreamError } from '@rivulet/protocol';
+import { credentialsOf } from '@rivulet/service';
+import type { Principal } from '@rivulet/service';
+import type { BuiltPlugins } from './build-plugins';
+import { callRoute } from './plugin-route';
+import type { Accepted } from './requests';
+import { BUILT } from './tokens';
+
+/** Requests to plugins, and the routes plugins have themselves. */
+@Controller('v1/plugins')
+export class PluginsController {
+  constructor(@Inject(BUILT) private readonly built: BuiltPlugins) {}
+
+  @Post(':name/requests')
+  @HttpCode(202)
+  async request(@Req() request: FastifyRequest, @Param('name') name: string, @Body() body: unknown): Promise<Accepted> {
+    const idempotencyKey = request.headers[HEADERS.idempotencyKey];
+    if (Array.isArray(idempotencyKey)) throw new StreamError('OPTIONS_INVALID', { option: 'Idempotency-Key', detail: 'It is there twice.' });
+    return this.built.requests.accept({ plugin: name, body, principal: await this.admit(request), idempotencyKey });
+  }
+
+  @All(':name/routes/*')
+  async route(@Req() request: FastifyRequest, @Res() reply: FastifyReply, @Param('name') name: string, @Body() body: unknown): Promise<void> {
+    const principal = await this.admit(request);
+    const { pathname, searchParams } = new URL(request.url, 'http://plugin');
+    const path = pathname.slice(pathname.indexOf('/routes/') + '/routes'.length);
+    searchParams.delete('token');
+    const answer = await callRoute(this.built.plugins.host(name), name, {
+      method: request.method, path, query: Object.fromEntries(searchParams), body: body ?? null, by: principal.id,
+    });
+    reply.code(answer.status).headers(answer.headers).send(answer.body);
+  }
+
+  private async admit(request: FastifyRequest): Promise<Principal> {
+    const { auth } = this.built.frame;
+    const principal = await auth.authenticate(credentialsOf(request));
+    auth.authorize(principal, { scope: 'open' });
+    return principal;
+  }
+}

@@ -1,0 +1,2 @@
+/** For Nest: what buildPlugins gave. */
+export const BUILT = Symbol('built-plugins');
