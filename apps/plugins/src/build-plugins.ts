@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import path from 'node:path';
 import type { Log } from '@rivulet/log';
 import { topicNames } from '@rivulet/protocol';
@@ -5,6 +6,7 @@ import type { AllocatorPort, Frame } from '@rivulet/service';
 import { ChannelHistory } from './channel-history';
 import type { PluginsConfig } from './config';
 import type { Program } from './plugin-host';
+import { PluginReports } from './plugin-reports';
 import { PluginSet } from './plugin-set';
 import { RequestDesk } from './request-desk';
 import { Requests } from './requests';
@@ -20,7 +22,10 @@ export interface PluginsParts {
 }
 export interface BuiltPlugins {
   frame: Frame;
+  /** Name of this host in the matrix. */
+  host: string;
   plugins: PluginSet;
+  reports: PluginReports;
   desk: RequestDesk;
   requests: Requests;
 }
@@ -36,11 +41,16 @@ export function buildPlugins({ frame, log, config, allocator, program = PROGRAM 
   const facts = new StreamFacts(log, topics.lifecycle, config.finalStreamsMax, (place) => logger.error(place, 'a lifecycle value cannot be read'));
   const history = new ChannelHistory(facts, auth, config.watchUrl);
   const answers = metrics.counter('plugin_answers_total', 'Answers by plugin and how they went.', ['plugin', 'outcome']);
-  const desk = new RequestDesk({
-    log, topic: topics.requests, facts, plugins, allocator, auth, history, logger, ingestUrl: config.ingestUrl,
+  const host = config.hostName || `${hostname()}:${config.pluginsPort || frame.instance}`;
+  const reports: PluginReports = new PluginReports({
+    log, topic: topics.plugins, host, instance: frame.instance, reportMs: config.reportMs, plugins, logger,
+    partitions: () => desk.partitions, answering: () => desk.answering.size,
+  });
+  const desk: RequestDesk = new RequestDesk({
+    reports, log, topic: topics.requests, facts, plugins, allocator, auth, history, logger, ingestUrl: config.ingestUrl,
     onAnswered: (plugin, outcome) => answers.inc({ plugin, outcome }),
   });
-  const requests = new Requests({ plugins, desk, allocator, auth, config });
+  const requests = new Requests({ reports, plugins, desk, allocator, auth, config });
 
   metrics.gauge('plugin_answers', 'Requests being answered or waiting for their turn.', [], (gauge) => gauge.set(desk.answering.size));
   metrics.gauge('plugin_running', '1 while the plugin runs on this host.', ['plugin'], (gauge) => {
@@ -67,8 +77,12 @@ export function buildPlugins({ frame, log, config, allocator, program = PROGRAM 
   // Before lifecycle is read, every request would look unknown.
   void facts.ready.then(join);
   drain.add('sessions', 'answers', () => desk.drain(config.finishMsMax));
-  drain.add('appends', 'plugins', () => plugins.close());
+  drain.add('appends', 'plugins', async () => {
+    plugins.close();
+    await reports.withdraw();
+  });
   drain.add('membership', 'requests', () => desk.shut());
+  drain.add('membership', 'reports', () => reports.close());
   drain.add('membership', 'streams', () => facts.close());
-  return { frame, plugins, desk, requests };
+  return { frame, host, plugins, reports, desk, requests };
 }

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import type { BuiltPlugins } from './build-plugins';
+import { PluginAdminController } from './plugin-admin-controller';
 import { PluginsController } from './plugins-controller';
 import { BUILT } from './tokens';
 
@@ -8,6 +9,6 @@ import { BUILT } from './tokens';
 @Module({})
 export class PluginsModule {
   static with(built: BuiltPlugins): DynamicModule {
-    return { module: PluginsModule, controllers: [PluginsController], providers: [{ provide: BUILT, useValue: built }] };
+    return { module: PluginsModule, controllers: [PluginsController, PluginAdminController], providers: [{ provide: BUILT, useValue: built }] };
   }
 }

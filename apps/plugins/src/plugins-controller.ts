@@ -1,4 +1,4 @@
-import { All, Body, Controller, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { HEADERS, StreamError } from '@rivulet/protocol';
 import { credentialsOf } from '@rivulet/service';
@@ -21,8 +21,17 @@ export class PluginsController {
     return this.built.requests.accept({ plugin: name, body, principal: await this.admit(request), idempotencyKey });
   }
 
-  @All(':name/routes/*')
-  async route(@Req() request: FastifyRequest, @Res() reply: FastifyReply, @Param('name') name: string, @Body() body: unknown): Promise<void> {
+  @Get(':name/routes/*')
+  read(@Req() request: FastifyRequest, @Res() reply: FastifyReply, @Param('name') name: string): Promise<void> {
+    return this.route(request, reply, name, null);
+  }
+
+  @Post(':name/routes/*')
+  write(@Req() request: FastifyRequest, @Res() reply: FastifyReply, @Param('name') name: string, @Body() body: unknown): Promise<void> {
+    return this.route(request, reply, name, body);
+  }
+
+  private async route(request: FastifyRequest, reply: FastifyReply, name: string, body: unknown): Promise<void> {
     const principal = await this.admit(request);
     const { pathname, searchParams } = new URL(request.url, 'http://plugin');
     const path = pathname.slice(pathname.indexOf('/routes/') + '/routes'.length);

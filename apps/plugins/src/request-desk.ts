@@ -10,6 +10,7 @@ import type { Attempt } from './answer';
 import type { ChannelHistory } from './channel-history';
 import { FinishedEvents } from './finished-events';
 import type { PluginHost } from './plugin-host';
+import type { PluginReports } from './plugin-reports';
 import type { PluginSet } from './plugin-set';
 import { decodeRequest, encodeRequest } from './request-record';
 import type { RequestRecord } from './request-record';
@@ -17,6 +18,7 @@ import { isOver } from './stream-facts';
 import type { StreamFact, StreamFacts } from './stream-facts';
 
 export interface DeskParts {
+  reports: PluginReports;
   log: Log;
   topic: string;
   facts: StreamFacts;
@@ -57,14 +59,16 @@ export class RequestDesk {
   private isClosed = false;
 
   constructor(private readonly parts: DeskParts) {
-    const { log, topic, facts, plugins } = parts;
+    const { log, topic, facts, plugins, reports } = parts;
     this.appender = log.appender<Entry>({
       topic, class: 'control', queueBytesMax: QUEUE_BYTES_MAX, batchBytesMax: BATCH_BYTES_MAX, batchEntriesMax: 500, deadlineMs: DEADLINE_MS,
       encode: (entries) => entries.map(({ streamNo, value }) => ({ key: streamNo, value: value && encodeRequest(value), entries: 1 })),
     });
     this.finished = new FinishedEvents(plugins, parts.logger, (streamNo) => this.forget(streamNo));
     facts.onChange((streamNo, fact) => this.seen(streamNo, fact));
-    plugins.onChange(() => { for (const streamNo of this.known.keys()) this.consider(streamNo); });
+    const considerAll = (): void => { for (const streamNo of [...this.known.keys()]) this.consider(streamNo); };
+    plugins.onChange(considerAll);
+    reports.onChange(considerAll);
   }
 
   get answering(): ReadonlyMap<string, Answer | null> {
@@ -85,11 +89,13 @@ export class RequestDesk {
     });
   }
 
-  /** Durable when it resolves. Goes to a partition of this host when the plugin runs here, else to the next in turn. */
+  /** Durable when it resolves. Goes to this host when the plugin runs here, else to one where it does, else to whoever is next. */
   async submit(request: RequestRecord): Promise<void> {
-    const own = this.parts.plugins.host(request.plugin)?.running ? this.partitions : [];
+    const { plugins, reports } = this.parts;
+    const own = plugins.host(request.plugin)?.running ? this.partitions : [];
+    const able = own.length > 0 ? own : reports.partitionsOf(request.plugin);
     this.turn += 1;
-    const partition = own.length > 0 ? own[this.turn % own.length]! : this.turn % Math.max(1, this.partitionCount);
+    const partition = able.length > 0 ? able[this.turn % able.length]! : this.turn % Math.max(1, this.partitionCount);
     await this.appender.append(partition, { streamNo: request.streamNo, partition, value: request }, encodeRequest(request).length);
   }
 
@@ -151,10 +157,27 @@ export class RequestDesk {
     }
     if (isOver(fact)) return this.finished.tell(known.request, fact);
     const plugin = this.parts.plugins.host(known.request.plugin);
-    if (!plugin?.facts || !plugin.running) return;
+    if (!plugin?.facts || !plugin.running) return this.passOn(known, plugin);
     // Nobody has written yet, and the request came while it was ours: ours to begin. Who else thinks so loses at its first append.
     const isUntouched = known.isFresh && fact.epoch === 1 && fact.sequence === 0 && fact.run === '';
     if (fact.status === 'lost' || isUntouched) void this.work(known.request, fact, plugin);
+  }
+
+  /** A host that cannot answer gives the request to one that can. Should both have it for a moment, the log decides as ever. */
+  private passOn({ request, partition }: Known, plugin: PluginHost | undefined): void {
+    // One that is being started will run in a moment.
+    if (plugin?.state === 'starting') return;
+    const able = this.parts.reports.partitionsOf(request.plugin).filter((other) => !this.tables.has(other));
+    if (able.length === 0) return;
+    this.known.delete(request.streamNo);
+    this.turn += 1;
+    const other = able[this.turn % able.length]!;
+    this.appender.append(other, { streamNo: request.streamNo, partition: other, value: request }, encodeRequest(request).length)
+      .then(() => this.appender.append(partition, { streamNo: request.streamNo, partition, value: null }, request.streamNo.length))
+      .catch((err: unknown) => {
+        this.known.set(request.streamNo, { request, partition, isFresh: false });
+        this.parts.logger.warn({ streamNo: request.streamNo, err }, 'a request could not be passed on');
+      });
   }
 
   private async work(request: RequestRecord, fact: StreamFact, plugin: PluginHost): Promise<void> {

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { PluginsConfig } from './config';
 import { PluginFailure } from './plugin-failure';
 import type { PluginHost } from './plugin-host';
+import type { PluginReports } from './plugin-reports';
 import type { PluginSet } from './plugin-set';
 import type { RequestDesk } from './request-desk';
 import { INPUT_KEY, PLUGIN_KEY } from './stream-facts';
@@ -13,6 +14,7 @@ export interface Asked { plugin: string; body: unknown; principal: Principal; id
 export interface Accepted { streamNo: string; readToken: string }
 
 interface RequestsParts {
+  reports: PluginReports;
   plugins: PluginSet;
   desk: RequestDesk;
   allocator: Pick<AllocatorPort, 'open'>;
@@ -36,7 +38,7 @@ export class Requests {
   /** @throws StreamError PLUGIN_NOT_FOUND, PLUGIN_NOT_RUNNING, PLUGIN_REFUSED, OVERLOADED, OPTIONS_INVALID, and those of an open */
   async accept({ plugin: name, body: given, principal, idempotencyKey }: Asked): Promise<Accepted> {
     const { allocator, desk, plugins, config } = this.parts;
-    const plugin = this.known(name);
+    const { plugin, stream } = this.known(name);
     const asked = body.safeParse(given ?? {});
     if (!asked.success) {
       const [issue] = asked.error.issues;
@@ -49,7 +51,6 @@ export class Requests {
       throw new StreamError('OVERLOADED', { retryAfterMs: 1_000, detail: `${config.waitingMax} requests of ${name} wait on this host already.` });
     }
     const patched = await this.send(plugin, { plugin: name, channel, input, by: principal.id, metadata });
-    const { stream } = plugin.facts!;
     const kept = Buffer.byteLength(inputJson) <= KEPT_INPUT_BYTES_MAX ? { [INPUT_KEY]: input ?? null } : {};
     const opened = await allocator.open({
       principal: principal.id, idempotencyKey: idempotencyKey ?? '',
@@ -59,18 +60,28 @@ export class Requests {
     return { streamNo: opened.streamNo, readToken: opened.readToken };
   }
 
-  private known(name: string): PluginHost {
-    const plugin = this.parts.plugins.host(name);
-    if (!plugin) throw new StreamError('PLUGIN_NOT_FOUND', { plugin: name });
-    if (!plugin.facts) throw new StreamError('PLUGIN_NOT_RUNNING', { plugin: name, state: plugin.state, retryAfterMs: 1_000 });
-    if (!plugin.hooks.includes('receive')) throw new StreamError('PLUGIN_REFUSED', { plugin: name, detail: `${name} answers no requests: it has no hook receive.` });
-    return plugin;
+  /** As it runs here, or else as a host reports it that has it running and will answer. */
+  private known(name: string): { plugin: PluginHost | undefined; stream: Record<string, unknown> } {
+    const { plugins, reports } = this.parts;
+    const plugin = plugins.host(name);
+    const elsewhere = reports.running(name)[0];
+    const hooks = plugin?.facts ? plugin.hooks : elsewhere?.hooks;
+    const stream = plugin?.facts?.stream ?? elsewhere?.stream;
+    if (!hooks || !stream) {
+      if (!plugin && !plugins.broken.has(name)) throw new StreamError('PLUGIN_NOT_FOUND', { plugin: name });
+      throw new StreamError('PLUGIN_NOT_RUNNING', { plugin: name, state: plugin?.state ?? plugins.broken.get(name)?.code, retryAfterMs: 1_000 });
+    }
+    if (!hooks.includes('receive')) throw new StreamError('PLUGIN_REFUSED', { plugin: name, detail: `${name} answers no requests: it has no hook receive.` });
+    // Only its process here can be asked.
+    if (hooks.includes('send') && !plugin?.running) {
+      throw new StreamError('PLUGIN_NOT_RUNNING', { plugin: name, state: plugin?.state ?? 'MISSING_ON_HOST', retryAfterMs: 1_000 });
+    }
+    return { plugin, stream };
   }
 
-  private async send(plugin: PluginHost, open: PluginOpen): Promise<Record<string, unknown>> {
-    if (!plugin.hooks.includes('send')) return open.metadata;
-    const process = plugin.running;
-    if (!process) throw new StreamError('PLUGIN_NOT_RUNNING', { plugin: open.plugin, state: plugin.state, retryAfterMs: 1_000 });
+  private async send(plugin: PluginHost | undefined, open: PluginOpen): Promise<Record<string, unknown>> {
+    const process = plugin?.hooks.includes('send') ? plugin.running : null;
+    if (!process) return open.metadata;
     let said: SendDecision;
     try {
       said = decision.parse(await process.hook('send', open, HOOK_MS_MAX));

@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { FAULTS } from './plugin-faults';
+
+const fault = z.object({
+  code: z.enum(FAULTS), detail: z.string(), remedy: z.string(), field: z.string().optional(), nextAt: z.number().optional(),
+});
+const states = ['fetching', 'verifying', 'starting', 'running', 'disabled', ...FAULTS] as const;
+
+const pluginReport = z.object({
+  kind: z.literal('plugin'), host: z.string(), plugin: z.string(), version: z.string(), digest: z.string(), state: z.enum(states),
+  fault: fault.nullable(), restarts: z.number(), at: z.number(), hooks: z.array(z.string()),
+  /** How it opens its streams, for hosts that have it not running; null until it has loaded once. */
+  stream: z.record(z.unknown()).nullable(),
+});
+const hostReport = z.object({
+  kind: z.literal('host'), host: z.string(), instance: z.string(), at: z.number(), reportMs: z.number(),
+  /** Of `rivulet.requests`. */
+  partitions: z.array(z.number()), answering: z.number(),
+});
+const report = z.discriminatedUnion('kind', [pluginReport, hostReport]);
+
+export type PluginReport = z.output<typeof pluginReport>;
+export type HostReport = z.output<typeof hostReport>;
+export type Report = PluginReport | HostReport;
+
+/** Key of the topic `rivulet.plugins`. Names of plugins have no #. */
+export const reportKey = (one: Report): string => `${one.host}/${one.kind === 'host' ? '#host' : one.plugin}`;
+export const encodeReport = (one: Report): Buffer => Buffer.from(JSON.stringify(one));
+
+/** @throws Error when it is none */
+export const decodeReport = (value: Buffer): Report => report.parse(JSON.parse(value.toString('utf8')));
