@@ -9,11 +9,11 @@ import { findKafka, THREE_WAYS } from './start-kafka.mjs';
 import { Supervisor } from './supervise.mjs';
 import { Child } from './processes.cjs';
 import { keepSecrets } from './secrets.cjs';
-import { appChild, appEnv, APPS, choosePlaces, DEFAULT_PORTS, HOST, INSTANCES_MAX, instanceName, proxyChild, STOP_ORDER } from './system.cjs';
+import { ALL_APPS, appChild, appEnv, choosePlaces, DEFAULT_PORTS, HOST, INSTANCES_MAX, instanceName, proxyChild, STOP_ORDER } from './system.cjs';
 
 const USAGE = `npm start [-- OPTIONS]
   --port=7100   port of the one origin
-  --fanout=1 --ingest=1 --allocator=1   how many of each to run
+  --fanout=1 --ingest=1 --allocator=1 --plugins=1   how many of each to run; of plugin hosts also 0
   --kafka       fail when there is no Kafka, instead of running on the memory log
   --memory      run on the memory log: everything in one process, nothing is durable
 Kafka is looked for in this order:
@@ -24,6 +24,7 @@ const LOGS = path.join(FOLDER, 'logs');
 
 const { values: options } = parseArgs({ options: {
   port: { type: 'string' }, fanout: { type: 'string', default: '1' }, ingest: { type: 'string', default: '1' }, allocator: { type: 'string', default: '1' },
+  plugins: { type: 'string', default: '1' },
   kafka: { type: 'boolean', default: false }, memory: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } });
@@ -56,19 +57,20 @@ function settings() {
 
 function countOf(app) {
   const count = Number(options[app]);
-  if (Number.isInteger(count) && count >= 1 && count <= INSTANCES_MAX) return count;
-  throw new Error(`--${app}=${options[app]}: give a number from 1 to ${INSTANCES_MAX}`);
+  const least = app === 'plugins' ? 0 : 1;
+  if (Number.isInteger(count) && count >= least && count <= INSTANCES_MAX) return count;
+  throw new Error(`--${app}=${options[app]}: give a number from ${least} to ${INSTANCES_MAX}`);
 }
 
 async function choose() {
   const preferred = { ...DEFAULT_PORTS };
   if (options.port !== undefined) preferred.proxy = Number(options.port);
-  for (const app of APPS) preferred[app] = Number(process.env[`RIVULET_${app.toUpperCase()}_PORT`] || preferred[app]);
-  const places = await choosePlaces({ preferred, counts: Object.fromEntries(APPS.map((app) => [app, countOf(app)])) });
+  for (const app of ALL_APPS) preferred[app] = Number(process.env[`RIVULET_${app.toUpperCase()}_PORT`] || preferred[app]);
+  const places = await choosePlaces({ preferred, counts: Object.fromEntries(ALL_APPS.map((app) => [app, countOf(app)])) });
   if (options.port !== undefined && places.proxy !== preferred.proxy) throw new Error(`Port ${options.port} is taken; give another one with --port.`);
   const chosen = { proxy: places.proxy, grpc: places.allocator[0].grpcPort };
-  for (const app of APPS) chosen[app] = places[app][0].port;
-  const moved = Object.keys(preferred).filter((name) => chosen[name] !== preferred[name]);
+  for (const app of ALL_APPS) chosen[app] = places[app][0]?.port;
+  const moved = Object.keys(preferred).filter((name) => chosen[name] !== undefined && chosen[name] !== preferred[name]);
   if (moved.length > 0) console.log(`Taken: ${moved.map((name) => `port ${preferred[name]} (${name} uses ${chosen[name]})`).join(', ')}`);
   return places;
 }
@@ -89,7 +91,7 @@ async function launch(name, make) {
 async function startOnKafka(kafka, places, secrets) {
   const env = appEnv({ places, brokers: kafka.brokers, secrets, env: settings() });
   const start = (app, place) => launch(place.name, () => appChild(app, place, { env, logs: LOGS }));
-  const all = APPS.flatMap((app) => places[app].map((place) => [app, place]));
+  const all = ALL_APPS.flatMap((app) => places[app].map((place) => [app, place]));
   await step(`Starting ${all.map(([, { name }]) => name).join(', ')} and proxy`, async () => {
     // The first allocator makes the topics that all others need.
     await start(...all[0]);

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { rivulet } from '@rivulet/client';
 import type { ReaderEvent } from '@rivulet/protocol';
 import { eventually } from '../support/eventually';
+import { findBrowser, startBrowser } from '../support/browser';
 import { PluginFolder } from '../support/plugin-folder';
 import { startSystem } from '../support/system';
 import type { System } from '../support/system';
@@ -24,7 +25,7 @@ beforeAll(async () => {
   folder.write('anew', say('none'));
   folder.write('goes-on', say('all'));
   system = await startSystem({
-    counts: { plugins: 2 }, env: { RIVULET_PLUGINS_DIR: folder.path, RIVULET_PLUGINS_LEASE_MS: String(LEASE_MS), RIVULET_SESSION_TIMEOUT_MS: '2000' },
+    counts: { plugins: 2 }, proxy: true, env: { RIVULET_PLUGINS_DIR: folder.path, RIVULET_PLUGINS_LEASE_MS: String(LEASE_MS), RIVULET_SESSION_TIMEOUT_MS: '2000' },
   });
 }, 120_000);
 afterAll(async () => {
@@ -57,6 +58,21 @@ async function watch(streamNo: string, seen: { events: ReaderEvent[]; pauseMsMax
   }
 }
 
+/** The page of the matrix, in a real browser where there is one, has so many cells of that state. */
+async function pageShows(state: string, count: number): Promise<void> {
+  const executable = findBrowser();
+  if (executable === null) return;
+  const browser = await startBrowser(executable);
+  try {
+    const page = await browser.newPage();
+    await page.goto(`${system.urls.proxy}/plugins.html#key=${system.apiKey}`);
+    await eventually(async () => expect(await page.locator(`#matrix td[data-state=${state}]`).count()).toBe(count));
+    expect(await page.locator('#faults li').count()).toBe(state === 'running' ? 0 : count);
+  } finally {
+    await browser.close();
+  }
+}
+
 test('[PLUGIN-1] kill -9 of a host mid-answer: another goes on with the same streams within lease + 2 s, and readers see what an undisturbed run says', async () => {
   const hosts = system.instances.plugins.map(({ url }) => url);
   // A host takes what it is asked for itself: these are answered by the one that will be killed.
@@ -79,5 +95,14 @@ test('[PLUGIN-1] kill -9 of a host mid-answer: another goes on with the same str
   // The other host's own answer noticed nothing.
   const summary = await rivulet({ url: system.urls.fanout, token: system.apiKey }).state(calm);
   expect(summary).toMatchObject({ status: 'ended', epoch: 1 });
+  // Nobody says goodbye with a kill -9: its plugins are shown as those of a silent host, until it is back.
+  const stateOf = async (): Promise<unknown> => {
+    const response = await fetch(`${hosts[1]!}/v1/admin/plugins`, { headers: { authorization: `Bearer ${system.apiKey}` } });
+    return ((await response.json()) as { host: string; state: string }[]).filter(({ host }) => host.endsWith(`:${new URL(hosts[0]!).port}`)).map(({ state }) => state);
+  };
+  await eventually(async () => expect(await stateOf()).toEqual(['HOST_SILENT', 'HOST_SILENT', 'HOST_SILENT', 'HOST_SILENT']));
+  await pageShows('HOST_SILENT', 4);
   await system.restart('plugins', 0);
+  await eventually(async () => expect(await stateOf()).toEqual(['running', 'running', 'running', 'running']));
+  await pageShows('running', 8);
 }, 90_000);

@@ -2,6 +2,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { AllocatorModule, buildAllocator, openApi, readAllocatorConfig } from '@rivulet/allocator';
 import { buildFanout, FanoutModule, readFanoutConfig } from '@rivulet/fanout';
 import { IngestModule, readIngestConfig } from '@rivulet/ingest';
+import { buildPlugins, PluginsModule, readPluginsConfig } from '@rivulet/plugins';
 import { buildFrame, createApp, openLog } from '@rivulet/service';
 import type { AllocatorPort, Frame, RouteFact } from '@rivulet/service';
 
@@ -31,6 +32,7 @@ async function routesOfAllApps(): Promise<{ http: string[]; sockets: string[] }>
       IngestModule.with({ frame, log, config: readIngestConfig(env), allocator: port }),
       FanoutModule.with(buildFanout(frame, log, readFanoutConfig(env), port)),
       AllocatorModule.with({ frame, log, config, built }),
+      PluginsModule.with(buildPlugins({ frame, log, config: readPluginsConfig({ ...env, RIVULET_PLUGINS_SHIPPED: ' ' }), allocator: port })),
     ],
   };
   await createApp(root, frame, { host: '127.0.0.1', port: 0 });

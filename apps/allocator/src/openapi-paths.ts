@@ -116,6 +116,28 @@ function watching(): Node {
   };
 }
 
+function plugins(): Node {
+  const name = parameter('path', 'name', text);
+  const routed = (method: string): Node => operation({
+    summary: 'A route of the plugin\'s own', tag: 'Plugins', answers: { 200: ok('What the plugin answers; its status may be another.') },
+    rest: { operationId: `route-${method}`, parameters: [name] },
+  });
+  return {
+    '/v1/plugins/{name}/requests': { post: operation({
+      summary: 'Ask a plugin; it answers on a stream', tag: 'Plugins', answers: { 202: ok('The stream is open, the request durable.', asJson('PluginAccepted')) },
+      rest: { parameters: [name, parameter('header', 'Idempotency-Key', text, 'The same key is the same stream, answered once.')], ...body(asJson('PluginAsk'), true) },
+    }) },
+    '/v1/plugins/{name}/routes/*': { get: routed('get'), post: routed('post') },
+    '/v1/admin/plugins': { get: operation({
+      summary: 'Every plugin on every host, with what is wrong and what to do', tag: 'Plugins', answers: { 200: ok('All.', asJson('PluginRows')) },
+    }) },
+    '/v1/admin/plugins/{name}/logs': { get: operation({
+      summary: 'The newest log lines of a plugin on the host that answers', tag: 'Plugins', answers: { 200: ok('Lines.', asJson('PluginLog')) },
+      rest: { parameters: [name, parameter('query', 'lines', whole(1))] },
+    }) },
+  };
+}
+
 function admin(): Node {
   return {
     '/v1/admin/streams': { get: operation({
@@ -148,4 +170,4 @@ function system(): Node {
 }
 
 /** Every route of the system except the files of the page. Paths with `x-websocket` are WebSocket upgrades. */
-export const paths = (): Node => ({ ...producing(), ...watching(), ...admin(), ...system() });
+export const paths = (): Node => ({ ...producing(), ...watching(), ...plugins(), ...admin(), ...system() });

@@ -98,6 +98,14 @@ export const schemas: Node = {
     offset: whole, kind: { enum: ['open', 'end', 'abort', 'retry', 'cancel'] }, outcome: { enum: ['accepted', 'pending', 'refused'] },
     code: text, attemptId: text,
   }, ['code', 'attemptId']),
+  PluginAsk: allOptional({ channel: text, input: { description: 'Whatever the plugin takes.' }, metadata }),
+  PluginAccepted: shape({ streamNo, readToken: text }),
+  PluginRows: listOf(shape({
+    host: text, plugin: text, version: text, digest: text, state: { ...text, description: 'starting, running, or the code of the fault.' },
+    fault: orNull({ ...text, description: 'docs/PLUGINS.md says what each means.' }), detail: text, remedy: text, field: text, nextAt: ms,
+    restarts: whole, at: ms,
+  }, ['field', 'nextAt'])),
+  PluginLog: shape({ host: text, plugin: text, lines: listOf(shape({ at: ms, line: text })) }),
   StreamEvent: shape({
     type: { const: 'stream' }, streamNo, status, epoch: whole, attempt: whole, contentType: text, merge, channel: text, metadata,
     confirmed: { ...orNull(cursor), description: 'To a named session: what it has confirmed.' },

@@ -12,7 +12,7 @@ export function openApi(): Node {
     },
     servers: [{ url: '/' }],
     security: [{ bearer: [] }],
-    tags: ['Producing', 'Watching', 'Admin', 'System'].map((name) => ({ name })),
+    tags: ['Producing', 'Watching', 'Plugins', 'Admin', 'System'].map((name) => ({ name })),
     paths: paths(),
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'An API key (rk_…) or a stream or channel token.' } },
