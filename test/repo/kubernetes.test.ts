@@ -145,7 +145,7 @@ test('the Ingress routes as the proxy does, shows the whole page and keeps metri
   const routes = new Map(paths.map((one) => [textAt(one, 'path'), textAt(one, 'backend', 'service', 'name')]));
   const proxy = files(/^tools\/proxy\.mjs$/)[0]?.text ?? '';
   const proxied = [...proxy.matchAll(/\['(\/[^']*)', (\w+)\]/g)].map((match) => [match[1], `rivulet-${match[2]}`]);
-  expect(proxied.length).toBe(4);
+  expect(proxied.length).toBe(6);
   for (const [route, service] of proxied) expect([route, routes.get(route ?? '')]).toEqual([route, service]);
   for (const file of readdirSync(path.join(ROOT, 'apps/allocator/public'))) expect([file, routes.get(`/${file}`)]).toEqual([file, 'rivulet-allocator']);
   for (const inside of ['/metrics', '/readyz', '/healthz']) {

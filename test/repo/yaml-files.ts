@@ -2,6 +2,7 @@ import { parseAllDocuments } from 'yaml';
 import { readAllocatorConfig } from '@rivulet/allocator';
 import { readFanoutConfig } from '@rivulet/fanout';
 import { readIngestConfig } from '@rivulet/ingest';
+import { readPluginsConfig } from '@rivulet/plugins';
 import { files } from './source-files';
 
 export type Yaml = Record<string, unknown>;
@@ -42,6 +43,7 @@ export const APPS = {
   } },
   ingest: { read: readIngestConfig, ports: (env: NodeJS.ProcessEnv) => ({ http: readIngestConfig(env).ingestPort }) },
   fanout: { read: readFanoutConfig, ports: (env: NodeJS.ProcessEnv) => ({ http: readFanoutConfig(env).fanoutPort }) },
+  plugins: { read: readPluginsConfig, ports: (env: NodeJS.ProcessEnv) => ({ http: readPluginsConfig(env).pluginsPort }) },
 } as const;
 export type App = keyof typeof APPS;
 export const APP_NAMES = Object.keys(APPS) as App[];

@@ -28,7 +28,7 @@ const pluginName = (text: string): string => {
 export const pluginsRows = {
   pluginsPort: integerRow({ env: 'RIVULET_PLUGINS_PORT', fallback: 7104, min: 0, max: 65_535, doc: 'HTTP port of the plugin host; 0: a free one.' }),
   hostName: textRow({ env: 'RIVULET_PLUGINS_HOST_NAME', fallback: '', pattern: /^[\w.-]{1,128}$/, range: '1 to 128 of A-Z a-z 0-9 _ . -', doc: 'Name of this host in the health matrix, different for each. Default: the host name of the machine and the port.' }),
-  pluginsDir: textRow({ env: 'RIVULET_PLUGINS_DIR', fallback: '', pattern: /^\/[^\0]{0,4095}$/, range: 'an absolute path', doc: 'Folder of plugins: one entry each, a folder with a package.json or a single .js, .cjs or .mjs file. Watched: what changes is loaded again.' }),
+  pluginsDir: textRow({ env: 'RIVULET_PLUGINS_DIR', fallback: '', pattern: /^\/[^\0]{0,4095}$/, range: 'an absolute path', doc: 'Folder of plugins: one entry each, a folder with a package.json or a single .js, .cjs or .mjs file. What changes in it is loaded again at once.' }),
   shipped: listRow({ env: 'RIVULET_PLUGINS_SHIPPED', entry: 'names', countMax: 16, fallbackText: 'echo,ticker', parseEntry: pluginName, doc: 'Which of the plugins that come with Rivulet run: echo, ticker, file, ai-chat.' }),
   settings: settingsRow,
   ingestUrl: urlRow({ env: 'RIVULET_PLUGINS_INGEST_URL', fallback: 'http://127.0.0.1:7102', doc: 'Where answers are written: ingest, or the one origin.' }),

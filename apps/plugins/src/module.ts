@@ -9,6 +9,7 @@ import { BUILT } from './tokens';
 @Module({})
 export class PluginsModule {
   static with(built: BuiltPlugins): DynamicModule {
-    return { module: PluginsModule, controllers: [PluginsController, PluginAdminController], providers: [{ provide: BUILT, useValue: built }] };
+    const controllers = [PluginsController, PluginAdminController];
+    return { module: PluginsModule, controllers, providers: [{ provide: BUILT, useValue: built }] };
   }
 }

@@ -76,7 +76,8 @@ type Found = { code: FaultCode; detail: string; remedy: string; field?: string |
 
 function rowOf({ host, plugin, version, digest, state, restarts, at }: PluginReport, fault: Found | null): PluginRow {
   return {
-    host, plugin, version, digest, state: fault?.code ?? state, fault: fault?.code ?? null, detail: fault?.detail ?? '', remedy: fault?.remedy ?? '',
+    host, plugin, version, digest, state: fault?.code ?? state, fault: fault?.code ?? null,
+    detail: fault?.detail ?? '', remedy: fault?.remedy ?? '',
     ...(fault?.field === undefined ? {} : { field: fault.field }), ...(fault?.nextAt === undefined ? {} : { nextAt: fault.nextAt }), restarts, at,
   };
 }
