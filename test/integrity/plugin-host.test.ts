@@ -24,6 +24,7 @@ beforeAll(async () => {
     } }`;
   folder.write('anew', say('none'));
   folder.write('goes-on', say('all'));
+  folder.write('hangs', `hooks: { async route(ctx, { query }) { if (query.hang) for (;;); return { body: process.pid }; } }`);
   system = await startSystem({
     counts: { plugins: 2 }, proxy: true, env: { RIVULET_PLUGINS_DIR: folder.path, RIVULET_PLUGINS_LEASE_MS: String(LEASE_MS), RIVULET_SESSION_TIMEOUT_MS: '2000' },
   });
@@ -44,6 +45,9 @@ async function ask(host: string, plugin: string): Promise<string> {
     return ((await response.json()) as { streamNo: string }).streamNo;
   });
 }
+
+const route = async (host: string, query: string): Promise<number> =>
+  Number(await (await fetch(`${host}/v1/plugins/hangs/routes/x${query}`, { headers: { authorization: `Bearer ${system.apiKey}` } })).text());
 
 async function watch(streamNo: string, seen: { events: ReaderEvent[]; pauseMsMax: number; text: string }): Promise<void> {
   let at = performance.now();
@@ -81,7 +85,11 @@ test('[PLUGIN-1] kill -9 of a host mid-answer: another goes on with the same str
   const seen = asked.map(() => ({ events: [] as ReaderEvent[], pauseMsMax: 0, text: '' }));
   const watched = asked.map(({ streamNo }, index) => watch(streamNo, seen[index]!));
   await eventually(() => expect(seen.every(({ text }) => text.length > 100)).toBe(true));
+  const hanging = await route(hosts[0]!, '');
+  void route(hosts[0]!, '?hang=1').catch(() => 0);
   await system.kill('plugins', 'SIGKILL', 0);
+  // Also a plugin that hears nothing any more ends with its host.
+  await eventually(() => expect(() => process.kill(hanging, 0)).toThrow('ESRCH'));
   await Promise.all(watched);
   for (const [index, { events, pauseMsMax, text }] of seen.entries()) {
     const { plugin, streamNo } = asked[index]!;
@@ -100,9 +108,9 @@ test('[PLUGIN-1] kill -9 of a host mid-answer: another goes on with the same str
     const response = await fetch(`${hosts[1]!}/v1/admin/plugins`, { headers: { authorization: `Bearer ${system.apiKey}` } });
     return ((await response.json()) as { host: string; state: string }[]).filter(({ host }) => host.endsWith(`:${new URL(hosts[0]!).port}`)).map(({ state }) => state);
   };
-  await eventually(async () => expect(await stateOf()).toEqual(['HOST_SILENT', 'HOST_SILENT', 'HOST_SILENT', 'HOST_SILENT']));
-  await pageShows('HOST_SILENT', 4);
+  await eventually(async () => expect(await stateOf()).toEqual(Array<string>(5).fill('HOST_SILENT')));
+  await pageShows('HOST_SILENT', 5);
   await system.restart('plugins', 0);
-  await eventually(async () => expect(await stateOf()).toEqual(['running', 'running', 'running', 'running']));
-  await pageShows('running', 8);
+  await eventually(async () => expect(await stateOf()).toEqual(Array<string>(5).fill('running')));
+  await pageShows('running', 10);
 }, 90_000);

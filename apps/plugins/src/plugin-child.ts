@@ -2,6 +2,7 @@
 import Module, { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { PLUGIN_API, definePlugin, pluginFacts, secretFields } from '@rivulet/plugin-sdk';
 import type { PluginContext, PluginDefinition, PluginHooks } from '@rivulet/plugin-sdk';
 import { ChildStreams } from './child-streams';
@@ -30,10 +31,20 @@ function drop({ uid, gid }: { uid: number; gid: number }): void {
   process.setuid?.(uid);
 }
 
+/**
+ * A host that was killed cannot kill a plugin that hangs, and a plugin that hangs does not hear that its host is gone: a thread of its own
+ * looks whose child the process is.
+ */
+function dieWithHost(): void {
+  const look = `const host = process.ppid; setInterval(() => { if (process.ppid !== host) process.kill(process.pid, 'SIGKILL'); }, 1000);`;
+  new Worker(look, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 8 } }).unref();
+}
+
 async function load({ file, folder, isOurs, drop: rights, settings }: Extract<ToChild, { type: 'load' }>): Promise<void> {
   // What comes with Rivulet may lie where only root reads, as this file does; it is loaded like this file, and runs without rights too.
   const early = isOurs ? await importPlugin(file) : null;
   if (rights) drop(rights);
+  dieWithHost();
   if (process.getuid?.() === 0) throw new Fault({ code: 'START_FAILED', detail: 'Plugins never run as root.' });
   const place = isOurs ? null : unreadablePlace(folder, file);
   if (place) {

@@ -78,7 +78,8 @@ function rowOf({ host, plugin, version, digest, state, restarts, at }: PluginRep
   return {
     host, plugin, version, digest, state: fault?.code ?? state, fault: fault?.code ?? null,
     detail: fault?.detail ?? '', remedy: fault?.remedy ?? '',
-    ...(fault?.field === undefined ? {} : { field: fault.field }), ...(fault?.nextAt === undefined ? {} : { nextAt: fault.nextAt }), restarts, at,
+    ...(fault?.field === undefined ? {} : { field: fault.field }),
+    ...(fault?.nextAt === undefined ? {} : { nextAt: fault.nextAt }), restarts, at,
   };
 }
 
