@@ -7,9 +7,7 @@ import { call } from './service';
 import { servicePlace, withJson, withService } from './settings';
 import type { ServiceOptions, ServicePlace } from './settings';
 
-/** What a named session confirmed. */
-interface Confirmed { session: string; cursor: string; confirmedAt: number; isFinal: boolean }
-type Inspected = (StreamSummary | AdminStream) & { confirmed?: Confirmed[] };
+type Inspected = StreamSummary | AdminStream;
 
 export function inspectCommand(): Command {
   const command = new Command('inspect')

@@ -89,6 +89,20 @@ test('tail without -f shows what is there of an open stream and ends; --from goe
   expect([events[0]?.type, events.at(-1)?.type, events.at(-1)?.cursor]).toEqual(['stream', 'fragment', '1.3']);
 });
 
+test('a session goes on after what it showed the last time, in another process, and inspect says what it has', async () => {
+  const producer = await opened('one ', 'two ');
+  const { streamNo } = producer;
+  const session = ['--session', 'archive', streamNo];
+  expect(await cli('tail', ...session)).toMatchObject({ code: 0, stdout: 'one two ' });
+  expect(await cli('tail', ...session)).toMatchObject({ code: 0, stdout: '' });
+  await producer.write('three ');
+  await producer.end();
+  expect(await cli('tail', '-f', ...session)).toMatchObject({ code: 0, stdout: 'three ' });
+  expect(await cli('tail', '-f', ...session)).toMatchObject({ code: 0, stdout: '' });
+  expect((await cli('inspect', streamNo)).stdout).toMatch(/^confirmed +archive: everything, 20/m);
+  expect((await cli('tail', '--session', 'archive', '--channel', 'x')).code).toBe(2);
+});
+
 test('a channel is followed with the name of each stream before its content, until Ctrl-C', async () => {
   const first = await piped('first', '--channel', 'feed');
   const tail = new CliProcess(['tail', '--channel', 'feed'], { env });

@@ -9,7 +9,7 @@ import { clientOf } from './service';
 import { servicePlace, withService } from './settings';
 import type { ServiceOptions } from './settings';
 
-interface TailOptions extends ServiceOptions { follow?: boolean; channel?: string; events?: boolean; from?: string }
+interface TailOptions extends ServiceOptions { follow?: boolean; channel?: string; events?: boolean; from?: string; session?: string }
 
 export function tailCommand(): Command {
   const command = new Command('tail')
@@ -20,15 +20,17 @@ export function tailCommand(): Command {
     .option('--channel <name>', 'every stream of a channel instead, present and future, until Ctrl-C')
     .option('--events', 'NDJSON of the events instead of the content')
     .option('--json', 'the same as --events')
-    .option('--from <cursor>', 'go on after this cursor');
+    .option('--from <cursor>', 'go on after this cursor')
+    .option('--session <name>', 'confirm what was shown under this name, and go on after that the next time');
   return withExamples(withService(command),
-    'rivulet tail -f 20d2125e6h820nmsma8x7sk8y9zj2htf', 'rivulet tail -f --events --from 1.42 20d2125e6h820nmsma8x7sk8y9zj2htf', 'rivulet tail --channel chat-42')
+    'rivulet tail -f 20d2125e6h820nmsma8x7sk8y9zj2htf', 'rivulet tail -f --events --from 1.42 20d2125e6h820nmsma8x7sk8y9zj2htf', 'rivulet tail -f --session archive 20d2125e6h820nmsma8x7sk8y9zj2htf >> archive.txt', 'rivulet tail --channel chat-42')
     .action(tail);
 }
 
 async function tail(streamNo: string | undefined, given: TailOptions): Promise<void> {
   const options = { ...given, events: given.events || given.json };
   if ((streamNo === undefined) === (options.channel === undefined)) throw new UsageError('Give a streamNo, or --channel.');
+  if (streamNo === undefined && options.session !== undefined) throw new UsageError('A session confirms one stream; give its streamNo.');
   const client = clientOf(servicePlace(options));
   const signal = interruption();
   try {
@@ -43,19 +45,26 @@ async function tail(streamNo: string | undefined, given: TailOptions): Promise<v
 async function tailStream(client: Rivulet, streamNo: string, options: TailOptions, signal: AbortSignal): Promise<void> {
   // First: it is answered or refused within seconds, while a watch would go on trying for ever.
   const state = await client.state(streamNo);
-  const from = options.from === undefined ? undefined : parseCursor(options.from);
+  const confirmed = state.confirmed?.find(({ session }) => session === options.session);
+  const from = options.from ?? confirmed?.cursor;
   const isUpToDate = (sequence: number): boolean => !options.follow && state.final === null && sequence >= state.sequence;
-  if (isUpToDate(from?.sequence ?? 0)) return;
-  for await (const event of client.watch(streamNo, { from: options.from, signal })) {
+  if (isUpToDate(from === undefined ? 0 : parseCursor(from).sequence)) return;
+  const watching = client.watch(streamNo, { from: options.from, session: options.session, signal });
+  for await (const event of watching) {
     if (options.events) await putJson(event);
     else if (event.type === 'fragment') await put(contentOf(event));
     if (event.type === 'rewind') tell('rewind: the producer starts over; what came before is void');
+    const isLast = event.type === 'final' || (event.type === 'fragment' && isUpToDate(event.to));
+    // Asking for the next event would confirm this one; there is no next.
+    if (isLast && options.session !== undefined) await watching.ack(event);
     if (event.type === 'final') return conclude(event);
-    if (event.type === 'fragment' && isUpToDate(event.to)) return;
+    if (isLast) return;
   }
+  // Nothing followed: it is final, and this session or cursor has everything.
+  if (state.final) conclude(state.final);
 }
 
-function conclude({ status, reason, message }: FinalEvent): void {
+function conclude({ status, reason, message }: Pick<FinalEvent, 'status' | 'reason' | 'message'>): void {
   if (status === 'ended') return;
   const why = [reason, message].filter((part) => part !== '').join(': ');
   throw new StreamError('STREAM_FINAL', { detail: `The stream is ${status}${why === '' ? '' : ` (${why})`}.` });
