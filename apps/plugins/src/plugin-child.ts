@@ -37,7 +37,7 @@ function drop({ uid, gid }: { uid: number; gid: number }): void {
  */
 function dieWithHost(): void {
   const look = `const host = process.ppid; setInterval(() => { if (process.ppid !== host) process.kill(process.pid, 'SIGKILL'); }, 1000);`;
-  new Worker(look, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 8 } }).unref();
+  new Worker(look, { eval: true, execArgv: [], env: {}, resourceLimits: { maxOldGenerationSizeMb: 8 } }).unref();
 }
 
 async function load({ file, folder, isOurs, drop: rights, settings }: Extract<ToChild, { type: 'load' }>): Promise<void> {
