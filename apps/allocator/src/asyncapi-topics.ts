@@ -47,6 +47,25 @@ const MESSAGES: Record<Topic, Record<string, Message>> = {
       payload: shape({ cursor: text, at: { type: 'integer', description: 'When it was confirmed first, if not with this record; ms.' } }, ['at']),
     },
   },
+  requests: {
+    PluginRequest: {
+      key: 'The streamNo of the answer.', summary: 'What a plugin is asked. No value: it is answered.', contentType: 'application/json',
+      payload: shape({ streamNo, plugin: text, channel: text, input: {}, by: text, at: ms }, ['input']),
+    },
+  },
+  plugins: {
+    PluginReport: {
+      key: 'host/plugin', summary: 'What a host says of a plugin. No value: it is gone.', contentType: 'application/json',
+      payload: shape({
+        kind: { const: 'plugin' }, host: text, plugin: text, version: text, digest: text, state: text, fault: orNull({ type: 'object' }), restarts: whole,
+        at: ms, hooks: listOf(text), stream: orNull({ type: 'object' }),
+      }),
+    },
+    PluginHostReport: {
+      key: 'host/#host', summary: 'Proof of life of a host.', contentType: 'application/json',
+      payload: shape({ kind: { const: 'host' }, host: text, instance: text, at: ms, reportMs: whole, partitions: listOf(whole), answering: whole }),
+    },
+  },
   deadletters: {
     DeadLetter: {
       key: 'That of the record.', summary: 'The bytes of a record nobody can read.', contentType: 'application/octet-stream', payload: {},
