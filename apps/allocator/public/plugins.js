@@ -44,7 +44,7 @@ function showFaults(rows) {
   $('all-well').hidden = wrong.length > 0;
   $('faults').replaceChildren(...wrong.map((row) => {
     const shown = element('li');
-    shown.append(element('strong', row.fault), element('span', ` ${row.plugin} on ${row.host}`), element('p', row.remedy, 'remedy'), element('pre', row.detail, 'detail'));
+    shown.append(element('strong', row.fault.code), element('span', ` ${row.plugin} on ${row.host}`), element('p', row.fault.remedy, 'remedy'), element('pre', row.fault.detail, 'detail'));
     return shown;
   }));
 }

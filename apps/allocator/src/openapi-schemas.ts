@@ -102,9 +102,11 @@ export const schemas: Node = {
   PluginAccepted: shape({ streamNo, readToken: text }),
   PluginRows: listOf(shape({
     host: text, plugin: text, version: text, digest: text, state: { ...text, description: 'starting, running, or the code of the fault.' },
-    fault: orNull({ ...text, description: 'docs/PLUGINS.md says what each means.' }), detail: text, remedy: text, field: text, nextAt: ms,
+    fault: orNull(shape({
+      code: { ...text, description: 'docs/PLUGINS.md says what each means.' }, detail: text, remedy: text, field: text, nextAt: ms,
+    }, ['field', 'nextAt'])),
     restarts: whole, at: ms,
-  }, ['field', 'nextAt'])),
+  })),
   PluginLog: shape({ host: text, plugin: text, lines: listOf(shape({ at: ms, line: text })) }),
   StreamEvent: shape({
     type: { const: 'stream' }, streamNo, status, epoch: whole, attempt: whole, contentType: text, merge, channel: text, metadata,

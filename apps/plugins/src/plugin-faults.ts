@@ -13,9 +13,9 @@ export interface PluginFault {
   /** The one thing to do. */
   remedy: string;
   /** CONFIG_INVALID: which field. */
-  field?: string;
+  field?: string | undefined;
   /** CRASH_LOOP: when it is tried again, ms since the epoch. */
-  nextAt?: number;
+  nextAt?: number | undefined;
 }
 
 interface Facts {

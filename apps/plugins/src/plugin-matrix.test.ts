@@ -40,7 +40,7 @@ async function sees(plugin: string, states: Record<string, string>): Promise<Plu
     return (await rowsAt(one)).filter((row) => row.plugin === plugin);
   }, SEEN_MS_MAX);
 }
-const remedyAt = (rows: PluginRow[], host: string): string => rows.find((row) => row.host === host)!.remedy;
+const remedyAt = (rows: PluginRow[], host: string): string => rows.find((row) => row.host === host)!.fault!.remedy;
 
 test('a plugin that one host lacks is MISSING_ON_HOST there, until it is copied; meanwhile both take requests for it', async () => {
   folders.one.write('greets', ANSWERS);
@@ -56,7 +56,9 @@ test('a plugin that one host lacks is MISSING_ON_HOST there, until it is copied;
 test('a second version on one host is VERSION_DRIFT with has and wants, healed by the same version', async () => {
   folders.two.write('greets', ANSWERS, '1.1.0');
   const rows = await sees('greets', { one: 'VERSION_DRIFT', two: 'running' });
-  expect(rows.find(({ host }) => host === 'one')).toMatchObject({ version: '1.0.0', detail: 'one has 1.0.0, two has 1.1.0.', remedy: expect.stringContaining('Copy greets 1.1.0 from two') });
+  expect(rows.find(({ host }) => host === 'one')).toMatchObject({
+    version: '1.0.0', fault: { detail: 'one has 1.0.0, two has 1.1.0.', remedy: expect.stringContaining('Copy greets 1.1.0 from two') },
+  });
   folders.one.write('greets', ANSWERS, '1.1.0');
   await sees('greets', { one: 'running', two: 'running' });
 });
@@ -80,7 +82,7 @@ test('a file made unreadable on one host is FILE_NOT_READABLE with the command t
 test('a syntax error on one host is START_FAILED with its place, healed by saving', async () => {
   folders.two.write('greets', `hooks: { async receive( { `, '1.1.0');
   const rows = await sees('greets', { one: 'running', two: 'START_FAILED' });
-  expect(rows.find(({ host }) => host === 'two')!.detail).toMatch(/greets\/index\.js[\s\S]*SyntaxError/);
+  expect(rows.find(({ host }) => host === 'two')!.fault!.detail).toMatch(/greets\/index\.js[\s\S]*SyntaxError/);
   folders.two.write('greets', ANSWERS, '1.1.0');
   await sees('greets', { one: 'running', two: 'running' });
 });
@@ -110,7 +112,7 @@ test('a host that says nothing any more is HOST_SILENT, and what it had counts f
   });
   const beat = (host: string) => ({ kind: 'host' as const, host, instance: 'i', at: 0, reportMs: 1, partitions: [], answering: 0 });
   const rows = matrixOf([report('a', '1.10.0'), report('b', '2.0.0'), report('c', '1.9.0')], ['a', 'b', 'c'].map(beat), new Set(['b']));
-  expect(rows.map(({ host, state, detail }) => [host, state, detail])).toEqual([
-    ['a', 'running', ''], ['b', 'HOST_SILENT', 'b has said nothing since 1970-01-01T00:00:00.000Z.'], ['c', 'VERSION_DRIFT', 'c has 1.9.0, a has 1.10.0.'],
+  expect(rows.map(({ host, state, fault }) => [host, state, fault?.detail])).toEqual([
+    ['a', 'running', undefined], ['b', 'HOST_SILENT', 'b has said nothing since 1970-01-01T00:00:00.000Z.'], ['c', 'VERSION_DRIFT', 'c has 1.9.0, a has 1.10.0.'],
   ]);
 });

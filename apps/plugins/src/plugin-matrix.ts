@@ -1,4 +1,4 @@
-import type { FaultCode, PluginState } from './plugin-faults';
+import type { PluginFault, PluginState } from './plugin-faults';
 import type { HostReport, PluginReport } from './plugin-report';
 
 /** One row of GET /v1/admin/plugins. */
@@ -8,13 +8,9 @@ export interface PluginRow {
   /** '' while it is not known. */
   version: string;
   digest: string;
+  /** The code of the fault when there is one. */
   state: PluginState;
-  fault: FaultCode | null;
-  detail: string;
-  /** The one thing to do; '' when all is well. */
-  remedy: string;
-  field?: string;
-  nextAt?: number;
+  fault: PluginFault | null;
   restarts: number;
   /** When the host said so, ms since the epoch, by its clock. */
   at: number;
@@ -72,15 +68,8 @@ function compared(one: PluginReport, wanted: Wanted | null): PluginRow {
   });
 }
 
-type Found = { code: FaultCode; detail: string; remedy: string; field?: string | undefined; nextAt?: number | undefined };
-
-function rowOf({ host, plugin, version, digest, state, restarts, at }: PluginReport, fault: Found | null): PluginRow {
-  return {
-    host, plugin, version, digest, state: fault?.code ?? state, fault: fault?.code ?? null,
-    detail: fault?.detail ?? '', remedy: fault?.remedy ?? '',
-    ...(fault?.field === undefined ? {} : { field: fault.field }),
-    ...(fault?.nextAt === undefined ? {} : { nextAt: fault.nextAt }), restarts, at,
-  };
+function rowOf({ host, plugin, version, digest, state, restarts, at }: PluginReport, fault: PluginFault | null): PluginRow {
+  return { host, plugin, version, digest, state: fault?.code ?? state, fault, restarts, at };
 }
 
 const silentRow = (one: PluginReport, heard: HostReport | undefined): PluginRow => rowOf(one, {
@@ -89,9 +78,11 @@ const silentRow = (one: PluginReport, heard: HostReport | undefined): PluginRow 
 });
 
 const missingRow = (host: string, plugin: string, wanted: Wanted, heard: HostReport | undefined): PluginRow => ({
-  host, plugin, version: '', digest: '', state: 'MISSING_ON_HOST', fault: 'MISSING_ON_HOST', restarts: 0, at: heard?.at ?? 0,
-  detail: `${wanted.host} runs ${plugin} ${wanted.version}; ${host} does not have it.`,
-  remedy: `Copy ${plugin} from ${wanted.host} to the folder of plugins of ${host}, or name it in RIVULET_PLUGINS_SHIPPED there.`,
+  host, plugin, version: '', digest: '', state: 'MISSING_ON_HOST', restarts: 0, at: heard?.at ?? 0,
+  fault: {
+    code: 'MISSING_ON_HOST', detail: `${wanted.host} runs ${plugin} ${wanted.version}; ${host} does not have it.`,
+    remedy: `Copy ${plugin} from ${wanted.host} to the folder of plugins of ${host}, or name it in RIVULET_PLUGINS_SHIPPED there.`,
+  },
 });
 
 function byVersion(a: string, b: string): number {

@@ -155,6 +155,20 @@ test('[PLUGIN-3] persistAfter is told again after it failed, with the same id', 
   await eventually(() => expect(told()).toMatchObject([{ id: `${streamNo}/1/ended`, streamNo, status: 'ended' }]));
 });
 
+test('[PLUGIN-1] two hosts that both believe a request is theirs write one answer', async () => {
+  const other = await system.addHost({ RIVULET_PLUGINS_DIR: folder.path });
+  await eventually(() => expect([other.built.plugins.host('slow')?.state, other.built.desk.partitions.length > 0]).toEqual(['running', true]));
+  const opened = await system.client.open({ metadata: { plugin: 'slow' }, leaseMs: 1_000 });
+  opened.release();
+  const request = { streamNo: opened.streamNo, plugin: 'slow', channel: '', input: { count: 60 }, by: 'test', at: Date.now() };
+  // Each into a partition of its own host, as if the group had given both to both.
+  await Promise.all([host, other].map(({ built }) => built.desk.submit(request)));
+  await eventually(() => expect([host, other].map(({ built }) => built.desk.answering.has(opened.streamNo))).toEqual([true, true]));
+  expect(await system.client.watch(opened.streamNo).text()).toBe(Array.from({ length: 60 }, (_, n) => `w${n} `).join(''));
+  expect(await system.client.state(opened.streamNo)).toMatchObject({ status: 'ended', epoch: 1 });
+  await other.stop();
+});
+
 test('[PLUGIN-1] a host that goes away in the middle of an answer is replaced on the same stream, as if nothing had happened', async () => {
   const { streamNo } = await ask('slow', { count: 150 });
   await eventually(async () => expect((await system.client.state(streamNo)).sequence).toBeGreaterThan(1));
