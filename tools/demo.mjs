@@ -1,27 +1,32 @@
 // `npm run demo`: two real texts as paced answers to five sessions each, while ingest and fanout are each killed and started again.
-// Prints what each session saw; exit code 1 when one saw anything else than what was sent.
+// Prints what each session saw; exit code 1 when one saw anything else than what was sent. `npm run demo -- ai`: demo-ai.mjs.
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { setTimeout as elapse } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { demoAi, startModel } from './demo-ai.mjs';
 import { ROOT, prepare, step } from './prepare.mjs';
 import { singleStart } from './single-start.mjs';
 import { THREE_WAYS, findKafka } from './start-kafka.mjs';
 
-const { values: options } = parseArgs({ options: {
+const { values: options, positionals } = parseArgs({ allowPositionals: true, options: {
   seconds: { type: 'string', default: '30' },
   interval: { type: 'string', default: '150' },
+  'base-url': { type: 'string' },
+  model: { type: 'string', default: 'demo' },
   help: { type: 'boolean', default: false },
 } });
 if (options.help) {
   console.log(`npm run demo [-- --seconds=30 --interval=150]
   --seconds   how long each text takes to be written
-  --interval  pace of the answer, ms (100 to 300 reads well)`);
+  --interval  pace of the answer, ms (100 to 300 reads well)
+npm run demo -- ai [--base-url=https://…/v1 --model=NAME]   an AI dialogue; the key is OPENAI_API_KEY. Without --base-url a stand-in answers`);
   process.exit(0);
 }
 
+const isAi = positionals[0] === 'ai';
 const ANSWER_MS = Number(options.seconds) * 1000;
 const INTERVAL_MS = Number(options.interval);
 /** Its own topics, the same each time: a demo leaves nothing more behind in a Kafka that is not ours. */
@@ -199,13 +204,25 @@ if (kafka === null) {
 }
 console.log(`Kafka: ${kafka.what}`);
 const { startSystem } = createRequire(import.meta.url)('./system.cjs');
+/** Two plugin hosts, with the endpoint they ask. */
+async function aiSystem() {
+  const { 'base-url': given, model } = options;
+  const standIn = given === undefined ? await startModel() : null;
+  const config = { 'ai-chat': { baseUrl: given ?? standIn.url, model, apiKey: process.env.OPENAI_API_KEY ?? 'none' } };
+  const env = { RIVULET_PLUGINS_SHIPPED: 'ai-chat', RIVULET_PLUGINS_CONFIG: JSON.stringify(config) };
+  return { standIn, more: { counts: { plugins: 2 }, env } };
+}
+
+const ai = isAi ? await aiSystem() : null;
 let system;
 try {
-  system = await step('Starting allocator, ingest, fanout and the proxy', () => startSystem({ brokers: kafka.brokers, proxy: true, prefix: TOPIC_PREFIX }));
-  const isRight = await demo(system);
-  console.log(isRight ? '\nOK: every session saw exactly what was sent.' : '\nFAIL: see above.');
+  system = await step(`Starting allocator, ingest, fanout${isAi ? ', two plugin hosts' : ''} and the proxy`,
+    () => startSystem({ brokers: kafka.brokers, proxy: true, prefix: TOPIC_PREFIX, ...ai?.more }));
+  const isRight = ai ? await demoAi(system, ai.standIn) : await demo(system);
+  console.log(isRight ? '\nOK: every reader saw exactly what was sent.' : '\nFAIL: see above.');
   process.exitCode = isRight ? 0 : 1;
 } finally {
+  ai?.standIn?.stop();
   await system?.stop();
   await kafka.stop();
   single.release();
