@@ -25,7 +25,14 @@ export function scanFolder(folder: string): FolderEntry[] {
     return [{ name: '(folder)', mark: message, fault: { code: 'FILE_NOT_READABLE', detail: `The folder of plugins cannot be read: ${message}.`, remedy } }];
   }
   const taken = new Set<string>();
-  return names.slice(0, ENTRIES_MAX).map((name) => {
+  const tooMany: FolderEntry[] = names.length <= ENTRIES_MAX ? [] : [{
+    name: '(folder)', mark: String(names.length),
+    fault: {
+      code: 'START_FAILED', detail: `${folder} has ${names.length} entries; those after the first ${ENTRIES_MAX} are not looked at.`,
+      remedy: `Leave at most ${ENTRIES_MAX} entries in ${quoted(folder)}.`,
+    },
+  }];
+  return tooMany.concat(names.slice(0, ENTRIES_MAX).map((name) => {
     const entry = entryOf(path.join(folder, name), name);
     if (!taken.has(entry.name)) {
       taken.add(entry.name);
@@ -33,7 +40,7 @@ export function scanFolder(folder: string): FolderEntry[] {
     }
     const detail = `Another entry of ${folder} is called ${entry.name} too.`;
     return { name, mark: entry.mark, fault: { code: 'START_FAILED', detail, remedy: `Remove or rename one: ${quoted(path.join(folder, name))}` } };
-  });
+  }));
 }
 
 function entryOf(place: string, fileName: string): FolderEntry {

@@ -124,6 +124,9 @@ test('whatever else is in the folder is shown too, and goes when it is removed',
   start();
   expect(plugins.broken.get('notes.txt')).toMatchObject({ code: 'START_FAILED', remedy: `Mend it, or remove it: rm -r ${folder.path}/notes.txt` });
   await runs('single');
+  for (let n = 0; n < 200; n += 1) writeFileSync(path.join(folder.path, `zz-${n}.txt`), '');
+  await eventually(() => expect(plugins.broken.get('(folder)')?.detail).toContain('has 202 entries'));
+  for (let n = 0; n < 200; n += 1) rmSync(path.join(folder.path, `zz-${n}.txt`));
   rmSync(path.join(folder.path, 'notes.txt'));
   await eventually(() => expect([...plugins.broken.keys()]).toEqual([]));
 });
