@@ -2,12 +2,13 @@
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 
-const USAGE = `npm run sim -- [--seeds COUNT] [--from SEED] [--seed SEED [--verbose]]
-Runs the simulation of test/sim: COUNT seeds from SEED on, or one. A failing seed prints itself and its last steps.`;
+const USAGE = `npm run sim -- [--seeds COUNT] [--from SEED] [--seed SEED [--verbose]] [--channel]
+Runs the simulation of test/sim: COUNT seeds from SEED on, or one. A failing seed prints itself and its last steps.
+--channel  all streams of a world are of one channel, which readers follow beside the sessions`;
 const { values: options } = parseArgs({
   options: {
     seeds: { type: 'string', default: '2000' }, from: { type: 'string' }, seed: { type: 'string' },
-    verbose: { type: 'boolean', default: false }, help: { type: 'boolean', default: false },
+    channel: { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false }, help: { type: 'boolean', default: false },
   },
 });
 if (options.help) {
@@ -17,6 +18,7 @@ if (options.help) {
 const require = createRequire(import.meta.url);
 require('../test/support/ts-hook.cjs');
 const { simulate } = require('../test/sim/simulate.ts');
+const { withChannel } = require('../test/sim/with-channel.ts');
 
 const whole = (text, least) => {
   const number = Number(text);
@@ -26,23 +28,24 @@ const whole = (text, least) => {
 };
 const from = whole(options.seed ?? options.from ?? '1', 0);
 const count = options.seed === undefined ? whole(options.seeds, 1) : 1;
-const verbose = { onWorld: (world) => {
-  const note = world.note.bind(world);
-  world.note = (text) => {
-    note(text);
-    console.log(world.notes.at(-1));
-  };
-} };
-
 const startedAt = performance.now();
 const totals = {};
+const add = (name, value) => { totals[name] = (totals[name] ?? 0) + value; };
+let readers = [];
+function onWorld(world) {
+  const note = world.note.bind(world);
+  if (options.verbose) world.note = (text) => { note(text); console.log(world.notes.at(-1)); };
+  if (options.channel) readers = withChannel(world);
+}
+
 let failed = 0;
 let events = 0;
 for (let seed = from; seed < from + count; seed += 1) {
   try {
-    const outcome = await simulate(seed, options.verbose ? verbose : {});
+    const outcome = await simulate(seed, { onWorld });
     events += outcome.events;
-    for (const [name, value] of Object.entries(outcome.counts)) totals[name] = (totals[name] ?? 0) + value;
+    for (const [name, value] of Object.entries(outcome.counts)) add(name, value);
+    for (const { counts } of readers) for (const [name, value] of Object.entries(counts)) add(`channel ${name}`, value);
   } catch (error) {
     failed += 1;
     console.log(options.verbose ? error : error.message);

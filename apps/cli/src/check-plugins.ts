@@ -11,7 +11,7 @@ export async function checkPlugins(check: Check, place: ServicePlace): Promise<v
   if (answer.status === 404) return check.saw('no plugin host');
   if (answer.status !== 200) return check.skip(`the plugins are not shown to this credential (HTTP ${answer.status})`);
   const rows = rowsOf(answer.body);
-  check.saw(`${new Set(rows.map(({ plugin }) => plugin)).size} plugins on ${new Set(rows.map(({ host }) => host)).size} hosts`);
+  check.saw(`${new Set(rows.map(({ plugin }) => plugin)).size} plugin(s) on ${new Set(rows.map(({ host }) => host)).size} host(s)`);
   for (const { host, plugin, version, state, fault } of rows) {
     if (fault) check.found(`PLUGIN_${fault.code}`, `${plugin} ${version} on ${host} is ${state}: ${fault.detail}`, fault.remedy);
   }

@@ -153,7 +153,7 @@ test('faults of plugins are told as the hosts report them, with their remedies',
   });
   const { code, report } = await doctor(['--only', 'plugins'], { RIVULET_URL: url });
   expect([code, report.checks.find(({ check }) => check === 'plugins')]).toEqual([1, {
-    check: 'plugins', facts: ['1 plugins on 2 hosts'],
+    check: 'plugins', facts: ['1 plugin(s) on 2 host(s)'],
     findings: [{ code: 'PLUGIN_VERSION_DRIFT', what: 'echo 0.9.0 on b is VERSION_DRIFT: It has 0.9.0 and wants 1.0.0.', remedy: 'Install 1.0.0 again.' }],
   }]);
 }, 60_000);
