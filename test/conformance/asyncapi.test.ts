@@ -115,8 +115,15 @@ test('every frame of a watcher\'s socket and every event of a feed is as /asynca
   await watcher.one('cancelled');
   watcher.send({ type: 'subscribe', id: 'c', channel: 'described', from: 'now' });
   await watcher.one('reset');
+  const confirmed = await raw.open();
+  await raw.append(confirmed, { seq: 1, data: 'one' });
+  watcher.send({ type: 'subscribe', id: 'n', streamNo: confirmed.streamNo, session: 'described', window: 1 });
+  await watcher.one('probe');
+  watcher.send({ type: 'ack', id: 'n', cursor: '1.1' });
+  await watcher.one('confirmed');
   watcher.socket.close();
-  for (const { event, data } of await feed.until('final')) described.check('Event', event, data);
+  const named = await Sse.connect(raw, `/v1/watch/${confirmed.streamNo}/events?session=described-too&window=1`);
+  for (const { event, data } of [...await feed.until('final'), ...await named.until('probe')]) described.check('Event', event, data);
   const unseen = (group: string): string[] => described.names(group).filter((name) => !described.seen.has(name) && !name.endsWith('.proto'));
   expect([...unseen('WatchRequest'), ...unseen('WatchReply').filter((name) => name !== 'WatchReply.final')]).toEqual([]);
   expect(unseen('Event')).toEqual(['Event.reset', 'Event.unavailable', 'Event.problem']);

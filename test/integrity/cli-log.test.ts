@@ -310,7 +310,8 @@ test('doctor finds records that somebody wrote past the API, under keys that wer
   await eventually(async () => {
     const { code, findings } = await doctor(system.topicPrefix);
     expect([code, findings.map((one) => one.code).sort()]).toEqual([1, ['DEAD_LETTERS', 'KEYS_NOT_ISSUED']]);
-    expect(findings.find((one) => one.code === 'KEYS_NOT_ISSUED')!.what).toContain('"chat-42"');
+    // Two partitions were written to, and whichever was folded later is the last.
+    expect(findings.find((one) => one.code === 'KEYS_NOT_ISSUED')!.what).toMatch(new RegExp(`: 2 records within a day, the last under the key "(chat-42|${streamNo})"`));
   }, 20_000);
   const { code, stdout } = await runCli(['verify', '--json', '--all-partitions', '--brokers', brokers, '--topic-prefix', system.topicPrefix, streamNo]);
   const { damages } = JSON.parse(stdout) as { damages: Damage[] };
