@@ -10,9 +10,11 @@ const { RIVULET_URL: url = 'http://127.0.0.1:7100', RIVULET_KEY: token = '', POR
 const packages = { rivulet: new URL('../browser/', import.meta.resolve('@rivulet/client')), parser: new URL('.', import.meta.resolve('eventsource-parser')) };
 const stream = await rivulet({ url, token }).open({ channel: 'ticker', contentType: 'application/json', merge: 'latest' });
 
+let isOver = false;
+
 async function tick() {
   const prices = { KAFKA: 100, NODE: 100, RIVULET: 100 };
-  for (let number = 1; !stream.signal.aborted; number += 1) {
+  for (let number = 1; !stream.signal.aborted && !isOver; number += 1) {
     for (const name of Object.keys(prices)) prices[name] *= 1 + (Math.random() - 0.5) / 100;
     await stream.write({ number, prices });
     await pause(20);
@@ -30,5 +32,7 @@ createServer(async (request, response) => {
     response.writeHead(500).end(error.message);
   }
 }).listen(Number(PORT), '127.0.0.1', function () { console.log(`http://127.0.0.1:${this.address().port}/`); });
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void stream.end().finally(() => process.exit(0)));
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => { isOver = true; });
 await tick();
+if (isOver) await stream.end();
+process.exit();

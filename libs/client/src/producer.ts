@@ -95,6 +95,8 @@ export class Producer {
   private isBeating = false;
   /** end() or abort() is under way: that call says how the stream ended. */
   private isConcluding = false;
+  /** Nothing is written any more. */
+  private isSealed = false;
   private sentAt = Date.now();
   private wroteAt = Date.now();
 
@@ -152,6 +154,8 @@ export class Producer {
    */
   async write(content: unknown, { lane = '' }: WriteOptions = {}): Promise<void> {
     if (this.signal.aborted) throw this.signal.reason;
+    // What comes while the end is on its way would make the stream longer than its end says, and so fail it.
+    if (this.isSealed) throw new StreamError('STREAM_FINAL', { detail: 'end() or abort() was called before this write.' });
     if (this.merge === 'json' || this.merge === 'latest') return this.appendJson(content, lane);
     if (typeof content !== 'string' && !(content instanceof Uint8Array)) {
       throw new StreamError('BODY_INVALID', { detail: 'A text stream takes strings, a binary one bytes; open the stream with application/json for values.' });
@@ -172,6 +176,7 @@ export class Producer {
   /** Ends the stream: waits for what is written, then for the log's verdict. Repeating it is harmless [APPEND-4]. */
   async end(metadata?: Record<string, unknown>): Promise<VerdictReply> {
     for (const text of this.texts.values()) text.end();
+    this.isSealed = true;
     await this.flush();
     const digest = (await this.digest?.hex()) ?? undefined;
     const body: EndBody = { lastSeq: this.window.lastSequence, checksum: this.checksum, digest, metadata };
@@ -180,6 +185,7 @@ export class Producer {
 
   /** Gives the stream up: readers get what is there and then `final` with this code. */
   async abort(code: string, message = ''): Promise<VerdictReply> {
+    this.isSealed = true;
     return this.conclude('abort', JSON.stringify({ code, message }));
   }
 

@@ -178,9 +178,9 @@ test('JSON streams carry values, binary streams bytes, and large content is cut'
   const bytes = Buffer.alloc(1_000_000, Buffer.from('0123456789abcdef'));
   const binary = await client.open({ contentType: 'application/octet-stream' });
   await binary.write(bytes);
+  await expect(binary.write({ not: 'bytes' })).rejects.toMatchObject({ code: 'BODY_INVALID' });
   expect(await binary.end()).toMatchObject({ status: 'ended', sequence: 4, bytes: bytes.length });
   expect(Buffer.from(await client.watch(binary.streamNo).bytes()).equals(bytes)).toBe(true);
-  await expect(binary.write({ not: 'bytes' })).rejects.toMatchObject({ code: 'BODY_INVALID' });
 });
 
 test('[APPEND-9] a surrogate pair cut by the writer arrives whole', async () => {
@@ -203,6 +203,14 @@ test('[APPEND-9] text without a UTF-8 form in a paced write fails the producer, 
   await failed;
   await expect(ticking.write('more')).rejects.toMatchObject({ code: 'UTF8_INVALID' });
   await expect(ticking.end()).rejects.toMatchObject({ code: 'UTF8_INVALID' });
+});
+
+test('what is written while the end is on its way is refused, and spoils nothing', async () => {
+  const producer = await client.open();
+  await producer.write('whole');
+  const ending = producer.end();
+  await expect(producer.write(', and more')).rejects.toMatchObject({ code: 'STREAM_FINAL' });
+  expect(await ending).toMatchObject({ status: 'ended', sequence: 1, bytes: 5 });
 });
 
 test('a cancel fires the signal of a producer that is silent, and of one that writes', async () => {
