@@ -90,9 +90,12 @@ class DropRun {
   async end() {
     this.#isOver = true;
     await this.#writing;
-    const late = elapse(FINISH_MS_MAX).then(() => { throw new Error(`sessions do not finish within ${FINISH_MS_MAX} ms`); });
-    late.catch(() => undefined);
-    await Promise.race([Promise.all(this.sessions.map(({ finished }) => finished)), late]);
+    /** @type {NodeJS.Timeout | undefined} */
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`sessions do not finish within ${FINISH_MS_MAX} ms`)), FINISH_MS_MAX);
+    });
+    await Promise.race([Promise.all(this.sessions.map(({ finished }) => finished)), late]).finally(() => clearTimeout(timer));
     const faults = this.sessions.flatMap((session) => {
       const { written, digest } = this.streams.get(session.streamNo) ?? {};
       const isWhole = session.sequence === written && session.digest === digest;
