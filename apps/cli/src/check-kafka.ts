@@ -1,7 +1,6 @@
-import { topicNames } from '@rivulet/protocol';
+import { StreamError, topicNames } from '@rivulet/protocol';
 import type { TopicReport, TopicSpec } from '@rivulet/log';
 import type { Check } from './check';
-import { knownError } from './known-error';
 import type { KafkaPlace } from './settings';
 
 /** Longer than wanted does no harm. */
@@ -17,7 +16,7 @@ export async function checkKafka(check: Check, { brokers, topicPrefix }: KafkaPl
   const counts = { interactive: 1, bulk: 1, replication: 1, minInsync: 1 };
   const specs = topicSpecs(names, counts);
   const report = await reportTopics({ brokers, clientId: 'rivulet-doctor' }, specs.map(({ topic }) => topic)).catch((error: unknown) => {
-    const known = knownError(error);
+    const known = error instanceof StreamError ? error : null;
     if (known === null) throw error;
     check.found('KAFKA_UNREACHABLE', known.details.detail ?? known.code, 'Start it, or correct --brokers; where the address is right, its advertised.listeners must be reachable from here too.');
     return null;

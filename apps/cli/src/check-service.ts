@@ -1,5 +1,5 @@
+import { StreamError } from '@rivulet/protocol';
 import type { Check } from './check';
-import { knownError } from './known-error';
 import { ask } from './service';
 import type { Answer } from './service';
 import type { ServicePlace } from './settings';
@@ -28,7 +28,7 @@ export async function checkService(check: Check, place: ServicePlace): Promise<b
     checkDate(check, ready.headers.get('date'), ready.tookMs);
     return true;
   } catch (error) {
-    const known = knownError(error);
+    const known = error instanceof StreamError ? error : null;
     if (known === null) throw error;
     check.found('SERVICE_UNREACHABLE', known.details.detail ?? known.code, 'Start it (npm start, docker compose up), or give its address with --url or RIVULET_URL.');
     return false;

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { StreamError } from '@rivulet/protocol';
 import { Check } from './check';
 import type { Checked } from './check';
 import { checkKafka } from './check-kafka';
@@ -8,7 +9,6 @@ import { checkDeadLetters, checkRecent, checkStream } from './check-streams';
 import { checkToken, SCOPES } from './check-token';
 import type { Scope } from './check-token';
 import { withExamples } from './examples';
-import { knownError } from './known-error';
 import { openLogAt } from './log-access';
 import type { OpenedLog } from './log-access';
 import { putJson, putLine, tell } from './output';
@@ -108,7 +108,7 @@ async function run(name: string, work: (check: Check) => Promise<void>): Promise
   try {
     await work(check);
   } catch (error) {
-    const known = knownError(error);
+    const known = error instanceof StreamError ? error : null;
     if (known !== null) check.found(known.code, known.details.detail ?? known.row.text, known.row.text);
     else check.found('CHECK_BROKE_OFF', String((error as Error).message ?? error), 'Run it again; when it stays, report it with the output of --json.');
   }

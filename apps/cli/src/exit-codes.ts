@@ -1,6 +1,6 @@
+import { StreamError } from '@rivulet/protocol';
 import { CommanderError } from 'commander';
 import type { ErrorCode } from '@rivulet/protocol';
-import { knownError } from './known-error';
 
 /** What the process ends with; docs/CLI.md has the same table, held by a test. */
 export const EXIT_CODES = {
@@ -30,6 +30,6 @@ export function exitOf(error: unknown): ExitName {
   if (error instanceof Interrupted) return 'interrupted';
   if (error instanceof UsageError) return 'usage';
   if (error instanceof CommanderError) return error.exitCode === 0 ? 'ok' : 'usage';
-  const known = knownError(error);
+  const known = error instanceof StreamError ? error : null;
   return (known === null ? undefined : EXIT_OF[known.code]) ?? 'failed';
 }

@@ -1,7 +1,7 @@
 import type { AdminStream, StreamSummary } from '@rivulet/protocol';
 import { Command } from 'commander';
+import { StreamError } from '@rivulet/protocol';
 import { withExamples } from './examples';
-import { knownError } from './known-error';
 import { putJson, putLine, table } from './output';
 import { call } from './service';
 import { servicePlace, withJson, withService } from './settings';
@@ -32,7 +32,7 @@ async function streamOf(place: ServicePlace, streamNo: string): Promise<Inspecte
   try {
     return { ...await call<AdminStream>(place, `/v1/admin/streams/${path}`), ...state };
   } catch (error) {
-    if (knownError(error)?.code !== 'FORBIDDEN') throw error;
+    if (!(error instanceof StreamError && error.code === 'FORBIDDEN')) throw error;
     return state;
   }
 }

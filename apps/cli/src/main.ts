@@ -1,7 +1,7 @@
 import type { ErrorCode } from '@rivulet/protocol';
 import { CommanderError } from 'commander';
+import { StreamError } from '@rivulet/protocol';
 import { EXIT_CODES, exitOf, Interrupted, UsageError } from './exit-codes';
-import { knownError } from './known-error';
 import { endQuietlyWhenUnread, flushed, tell } from './output';
 import { buildProgram } from './program';
 
@@ -13,7 +13,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
 
 /** In words, without the stack: what happened and what to do, never a credential. */
 function explain(error: unknown): string {
-  const known = knownError(error);
+  const known = error instanceof StreamError ? error : null;
   if (known !== null) return `${known.code}: ${known.details.detail ?? known.row.text}${HINTS[known.code] ?? ''}`;
   return error instanceof Error ? error.message : String(error);
 }
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
     process.exitCode = EXIT_CODES[exitOf(error)].code;
     // commander has said it already.
     if (!(error instanceof CommanderError) && !(error instanceof Interrupted)) {
-      const code = knownError(error)?.code ?? (error instanceof UsageError ? 'USAGE' : 'INTERNAL');
+      const code = error instanceof StreamError ? error.code : error instanceof UsageError ? 'USAGE' : 'INTERNAL';
       tell(isJson ? JSON.stringify({ code, detail: explain(error) }) : `rivulet: ${explain(error)}`);
     }
   }

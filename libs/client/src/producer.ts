@@ -155,7 +155,7 @@ export class Producer {
   async write(content: unknown, { lane = '' }: WriteOptions = {}): Promise<void> {
     if (this.signal.aborted) throw this.signal.reason;
     // What comes while the end is on its way would make the stream longer than its end says, and so fail it.
-    if (this.isSealed) throw new StreamError('STREAM_FINAL', { detail: 'end() or abort() was called before this write.' });
+    if (this.isSealed) throw new StreamError('STREAM_FINAL', { detail: 'It was written after the end.' });
     if (this.merge === 'json' || this.merge === 'latest') return this.appendJson(content, lane);
     if (typeof content !== 'string' && !(content instanceof Uint8Array)) {
       throw new StreamError('BODY_INVALID', { detail: 'A text stream takes strings, a binary one bytes; open the stream with application/json for values.' });

@@ -29,3 +29,11 @@ test('what is not a StreamError shows nothing of itself', () => {
   expect(JSON.stringify(problemOf(new Error('password=hunter2')))).not.toContain('hunter2');
   expect(problemOf('anything')).toMatchObject({ code: 'INTERNAL', status: 500 });
 });
+
+test('an error of another copy of this file is a StreamError by its code, and what only looks like one is none', () => {
+  const copy = (name: string, code: string): Error => Object.assign(new Error(code), { name, code });
+  expect(copy('StreamError', 'STALE_EPOCH') instanceof StreamError).toBe(true);
+  for (const other of [copy('StreamError', 'ENOENT'), copy('Error', 'STALE_EPOCH'), { name: 'StreamError', code: 'STALE_EPOCH' }, null]) {
+    expect((other as unknown) instanceof StreamError).toBe(false);
+  }
+});

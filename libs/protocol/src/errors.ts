@@ -70,6 +70,14 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** An operating error: expected in a running system, shown to the peer by its code. Programmer errors are assertions instead. */
 export class StreamError extends Error {
+  /**
+   * By name and code, not by class: the published client carries a copy of this file, and its errors are the same errors to whoever uses
+   * both.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'StreamError' && (value as StreamError).code in ERRORS;
+  }
+
   constructor(
     readonly code: ErrorCode,
     /** Facts for the peer and the log: never secrets. `retryAfterMs` becomes the Retry-After header, `detail` the problem's detail. */
