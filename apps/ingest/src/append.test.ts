@@ -17,14 +17,14 @@ const text = (streamNo: string): string => app.owner.content(streamNo).toString(
 const fragments = (streamNo: string): string => `/v1/streams/${streamNo}/fragments`;
 
 /** Begins a request whose body does not go on. @returns the answer that comes all the same */
-function begun(streamNo: string, headers: Record<string, string>): Promise<string> {
+function begun(streamNo: string, headers: Record<string, string>, start: string | Buffer = 'slow'): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = httpRequest(app.url + fragments(streamNo), { method: 'POST', headers }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (part) => (body += part)).on('end', () => resolve(`${response.statusCode} ${body}`));
     });
     request.on('error', reject);
-    request.write('slow');
+    request.write(start);
   });
 }
 
@@ -184,6 +184,14 @@ test('a 10 MB fragment is FRAGMENT_TOO_LARGE; one that says it is 100 MB is refu
   const refusal = await begun(streamNo, { ...headers, 'content-length': String(100 * 1024 * 1024) });
   expect(refusal).toContain('413');
   expect(refusal).toContain('FRAGMENT_TOO_LARGE');
+});
+
+test('a body that is too large and stops coming is FRAGMENT_TOO_LARGE: sent faster it would be refused as well', async () => {
+  const { streamNo, writeToken } = await app.open({ contentType: 'application/octet-stream' });
+  const headers = { ...bearer(writeToken), 'content-type': 'application/octet-stream' };
+  const said = await begun(streamNo, { ...headers, 'content-length': String(10 * 1024 * 1024) });
+  const unsaid = await begun(streamNo, { ...headers, 'transfer-encoding': 'chunked' }, Buffer.alloc(300_000));
+  for (const refusal of [said, unsaid]) expect(refusal).toMatch(/^413 .*FRAGMENT_TOO_LARGE/);
 });
 
 test('a body that stops coming is BODY_TIMEOUT', async () => {

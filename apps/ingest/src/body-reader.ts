@@ -80,27 +80,36 @@ export class BodyReader {
 
   /**
    * The whole body. What is larger is read on and dropped for a while, so that the client reads the refusal instead of a reset connection.
-   * @returns null when it is larger than bytesMax
+   * @returns null when it is larger than bytesMax, also when the rest of it does not come
    * @throws StreamError BODY_TIMEOUT and what `next` throws
    */
   async collect(limits: { bytesMax: number; idleMsMax: number; wholeMsMax: number; dropBytesMax: number }): Promise<Buffer | null> {
     const { bytesMax, idleMsMax, wholeMsMax, dropBytesMax } = limits;
     const giveUpAt = performance.now() + wholeMsMax;
+    let isTooLarge = this.saidBytes() > bytesMax;
     let parts: Buffer[] = [];
     let length = 0;
     for (;;) {
       const bytes = await this.next(Math.min(idleMsMax, Math.max(1, giveUpAt - performance.now())));
       if (bytes === IDLE || performance.now() > giveUpAt) {
+        // Sending it again in time would not help: the larger fault is told.
+        if (isTooLarge) return null;
         throw new StreamError('BODY_TIMEOUT', { detail: `The body took too long: ${length} bytes came.`, idleMsMax, wholeMsMax });
       }
       if (bytes === null) break;
       length += bytes.length;
-      if (length > bytesMax) parts = [];
+      if (length > bytesMax) isTooLarge = true;
+      if (isTooLarge) parts = [];
       else parts.push(bytes);
       if (length > dropBytesMax) return null;
     }
-    if (length > bytesMax) return null;
+    if (isTooLarge) return null;
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  }
+
+  /** @returns what Content-Length says about these bytes; of a gzip body it says nothing */
+  private saidBytes(): number {
+    return this.source === this.request ? Number(this.request.headers['content-length'] ?? 0) : 0;
   }
 
   /**
@@ -115,15 +124,18 @@ export class BodyReader {
   /** @returns whether it took too long */
   private change(waitMs: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.wake = null;
-        resolve(true);
-      }, waitMs);
-      this.wake = () => {
+      let afterSockets: NodeJS.Immediate | undefined;
+      const settle = (isLate: boolean): void => {
         this.wake = null;
         clearTimeout(timer);
-        resolve(false);
+        clearImmediate(afterSockets);
+        resolve(isLate);
       };
+      // When this process was held up for that long its timers come first, and the bytes that wait in its sockets after them.
+      const timer = setTimeout(() => {
+        afterSockets = setImmediate(() => settle(true));
+      }, waitMs);
+      this.wake = () => settle(false);
     });
   }
 
