@@ -15,7 +15,8 @@ const base = {
   modulePathIgnorePatterns: ['/dist/', '/.nx/', '/.rivulet/'],
 };
 module.exports = {
-  testTimeout: 30_000,
+  // Only what hangs takes this long. Waits within a test end earlier, and say what they waited for (test/support/eventually.ts).
+  testTimeout: 240_000,
   projects: [
     { ...base, displayName: 'unit', rootDir: __dirname, testMatch: ['<rootDir>/libs/*/src/**/*.test.ts', '<rootDir>/apps/*/src/**/*.test.ts', '<rootDir>/plugins/*/src/**/*.test.ts', '<rootDir>/tools/*.test.ts', '<rootDir>/test/repo/**/*.test.ts', '<rootDir>/test/support/**/*.test.ts', '<rootDir>/test/sim/**/*.test.ts', '<rootDir>/test/chaos/**/*.test.ts'], testPathIgnorePatterns: ['\\.kafka\\.test\\.ts$'] },
     { ...base, displayName: 'conformance', rootDir: __dirname, testMatch: ['<rootDir>/test/conformance/**/*.test.ts'] },

@@ -13,7 +13,7 @@ const run = promisify(execFile);
 const KAFKA_VERSION = '4.3.1';
 const LOG4J_VERSION = '2.24.3';
 const JAVA_MIN = 17;
-const START_MS_MAX = 60_000;
+const START_MS_MAX = 150_000;
 const ROOT = path.resolve(__dirname, '..');
 const JARS = path.join(ROOT, '.rivulet', 'kafka', `jars-${KAFKA_VERSION}`);
 

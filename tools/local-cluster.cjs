@@ -7,7 +7,7 @@ const { waitForBroker } = require('./kafka-probe.cjs');
 const { commonSettings, fetchJars, makeClusterId, prepareBroker, runBroker } = require('./local-broker.cjs');
 
 const HOST = '127.0.0.1';
-const READY_MS_MAX = 60_000;
+const READY_MS_MAX = 150_000;
 
 /**
  * @typedef {{ nodeId: number, port: number, internalPort: number, controllerPort: number, advertisedPort: number }} Node

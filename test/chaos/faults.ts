@@ -26,7 +26,7 @@ export interface Fault {
 const SHORT_MS = [300, 2000] as const;
 const LONG_MS = [3500, 6000] as const;
 const DELAY_MS = [50, 300] as const;
-const IN_SYNC_MS_MAX = 60_000;
+const IN_SYNC_MS_MAX = 150_000;
 
 type App = 'fanout' | 'ingest' | 'allocator';
 type MakeFault = (world: World, random: Random) => Fault;

@@ -1,6 +1,9 @@
 import type { OpenOptions, OpenedStream, StreamSummary, VerdictReply } from '@rivulet/protocol';
 import type { Target } from './target';
 
+/** One event, on a loaded machine. */
+const EVENT_MS_MAX = 60_000;
+
 /** Plain HTTP, as any client in any language would speak it. Nothing here resends, numbers or resumes by itself. */
 export interface Answer {
   status: number;
@@ -104,9 +107,9 @@ export class Sse {
     return new Sse(await raw.response('GET', path, { ...options, headers, signal: abort.signal }), abort);
   }
 
-  /** @returns the next event, or null when the service closed the connection. @throws after 15 s without one */
+  /** @returns the next event, or null when the service closed the connection. @throws after EVENT_MS_MAX without one */
   async next(): Promise<SseEvent | null> {
-    const timer = setTimeout(() => this.abort.abort(new Error('no event within 15 s')), 15_000);
+    const timer = setTimeout(() => this.abort.abort(new Error(`no event within ${EVENT_MS_MAX} ms`)), EVENT_MS_MAX);
     try {
       for (;;) {
         const end = this.rest.indexOf('\n\n');

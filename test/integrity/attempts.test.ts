@@ -22,9 +22,9 @@ const FOREVER = 1_000_000;
 
 let system: System;
 const processes: ProducerProcess[] = [];
-beforeAll(async () => { system = await startSystem({ brokers: process.env['KAFKA_BROKERS'] }); }, 120_000);
+beforeAll(async () => { system = await startSystem({ brokers: process.env['KAFKA_BROKERS'] }); });
 afterEach(async () => { for (const each of processes.splice(0)) await each.signal('SIGKILL'); });
-afterAll(async () => { await system?.stop(); }, 60_000);
+afterAll(async () => { await system?.stop(); });
 
 function produceIn(order: Partial<ProducerOrder>): ProducerProcess {
   const each = new ProducerProcess({
@@ -95,7 +95,7 @@ test('[APPEND-7] [APPEND-8] a producer killed -9 is lost within lease + 1 s, and
   for (const { events } of observed) expect(events.filter(({ type }) => type === 'lost')).toHaveLength(1);
   console.log(`lost ${Math.round(lostMs)} ms after kill -9, lease ${LEASE_MS} ms`);
   expect(lostMs).toBeLessThan(LEASE_MS + LOST_MORE_MS);
-}, 60_000);
+});
 
 test('[OWN-6] producer and owner killed -9 at once: lost within lease + 1 s of the next owner, and the retry continues', async () => {
   const { first, streamNo, observed } = await begin();
@@ -116,7 +116,7 @@ test('[OWN-6] producer and owner killed -9 at once: lost within lease + 1 s of t
   expectWords(await check(streamNo, [...first.acknowledged, ...second.acknowledged], observed), 'a', 'b');
   console.log(`lost ${Math.round(lostMs)} ms after both were killed, ${Math.round(lostMs - failoverMs)} ms after the next owner served; lease ${LEASE_MS} ms`);
   expect(lostMs - failoverMs).toBeLessThan(LEASE_MS + LOST_MORE_MS);
-}, 90_000);
+});
 
 test('[JUDGE-4] [JUDGE-6] a producer that was only stopped wakes up after a retry: not one stale fragment, and it learns STALE_EPOCH', async () => {
   const { first, streamNo, observed } = await begin();
@@ -125,7 +125,7 @@ test('[JUDGE-4] [JUDGE-6] a producer that was only stopped wakes up after a retr
   const second = await takeOver(streamNo, 80);
   await second.untilAcknowledged(10);
   await first.signal('SIGCONT');
-  await eventually(() => expect(first.failure?.code).toBe('STALE_EPOCH'), 20_000);
+  await eventually(() => expect(first.failure?.code).toBe('STALE_EPOCH'));
   await second.untilExited();
   expect(second.status).toBe('ended');
   const content = await check(streamNo, [...first.acknowledged, ...second.acknowledged], observed);
@@ -136,7 +136,7 @@ test('[JUDGE-4] [JUDGE-6] a producer that was only stopped wakes up after a retr
     expect(events.at(-1)).toMatchObject({ type: 'final', status: 'ended', sequence: kept + added });
     expect(events.map(({ type }) => type)).toContain('resumed');
   }
-}, 90_000);
+});
 
 test('[JUDGE-11] a producer that lost its memory and begins again in the same epoch is refused: its text is nowhere to be seen', async () => {
   const { first, streamNo, observed } = await begin();
@@ -152,4 +152,4 @@ test('[JUDGE-11] a producer that lost its memory and begins again in the same ep
   const content = await check(streamNo, [...first.acknowledged, ...second.acknowledged], observed);
   expect(content).not.toContain('x');
   expectWords(content, 'a', 'b');
-}, 90_000);
+});

@@ -59,16 +59,16 @@ function suite(executablePath: string): void {
 
   async function visit(streamNo: string, order: Partial<PageOrder> = {}): Promise<Page> {
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(60_000);
     page.on('websocket', () => (sockets += 1));
     const all: PageOrder = { url: `http://127.0.0.1:${gate.port}`, token: system.apiKey, streamNo, ...order };
     await page.goto(`${site.url}/#${encodeURIComponent(JSON.stringify(all))}`);
     return page;
   }
   const stateOf = (page: Page): Promise<PageState> => page.evaluate('window.state');
-  const shows = (page: Page, text: string): Promise<void> => eventually(async () => expect((await stateOf(page))?.text).toBe(text), 15_000);
+  const shows = (page: Page, text: string): Promise<void> => eventually(async () => expect((await stateOf(page))?.text).toBe(text));
   const isDone = async (page: Page, text: string): Promise<void> => {
-    await eventually(async () => expect((await stateOf(page))?.done).toBe('final'), 15_000);
+    await eventually(async () => expect((await stateOf(page))?.done).toBe('final'));
     const { fragments, text: shown } = await stateOf(page);
     expect(shown).toBe(text);
     fragments.forEach(([from], index) => expect(from).toBe((fragments[index - 1]?.[1] ?? 0) + 1));

@@ -42,11 +42,11 @@ beforeAll(async () => {
   partition = parseStreamNo(streamNo)!.partition;
   const names = topicNames(system.topicPrefix);
   original = { fragments: await recordsOf(names.fragments), lifecycle: await recordsOf(names.lifecycle) };
-}, 120_000);
+});
 afterAll(async () => {
   await Promise.all([producer?.disconnect(), admin?.disconnect(), log?.close()]);
   await system?.stop();
-}, 60_000);
+});
 
 async function post<T>(service: 'allocator' | 'ingest', path: string, body: unknown, token = system.apiKey): Promise<T> {
   const url = service === 'ingest' ? system.urls.ingest : system.urls.allocator;
@@ -115,7 +115,7 @@ test('a stream that is whole is verified: by records, lifecycle, checksum and th
   expect([code, damages, digest]).toEqual([0, [], createHash('sha256').update(words.join('')).digest('hex')]);
   const { stdout } = await runCli(['verify', '--all-partitions', '--brokers', brokers, '--topic-prefix', system.topicPrefix, streamNo]);
   expect(stdout).toMatch(new RegExp(`^${streamNo}: whole\n[\\s\\S]*as its producer sealed it\n$`));
-}, 30_000);
+});
 
 test('one flipped bit in one record is located to its offset and byte, and proved by the digest', async () => {
   const victim = recordOf(77);
@@ -126,7 +126,7 @@ test('one flipped bit in one record is located to its offset and byte, and prove
     code: 'CONTENT_ALTERED', fromOffset: victim.offset, toOffset: victim.offset,
     suspects: [{ offset: victim.offset, sequence: 77, byte: 5, difference: 0x10, found: was ^ 0x10, original: was, isProved: true }],
   })]]);
-}, 30_000);
+});
 
 test('several bytes of one record are located to the stretch between two positions of lifecycle, which is a small part of the stream', async () => {
   const victim = recordOf(77);
@@ -137,7 +137,7 @@ test('several bytes of one record are located to the stretch between two positio
   expect(found!.toOffset).toBeGreaterThanOrEqual(victim.offset);
   // A position is taken every 32 offsets at first.
   expect(found!.toOffset - found!.fromOffset).toBeLessThan(34);
-}, 30_000);
+});
 
 test('damage in two records far apart is located twice', async () => {
   const victims = [recordOf(10), recordOf(110)];
@@ -145,7 +145,7 @@ test('damage in two records far apart is located twice', async () => {
   const { damages } = await verify(await mirrored((record) => (isVictim(record) ? altered(record, [0, 0x01]) : record)));
   const places = damages.map(({ code, fromOffset, toOffset }) => [code, fromOffset, toOffset]);
   expect(places).toEqual(victims.map(({ offset }) => ['CONTENT_ALTERED', offset, offset]));
-}, 30_000);
+});
 
 test('a record that cannot be decoded, one under an altered key and one that is missing are told apart, each at its offset', async () => {
   const victim = recordOf(50);
@@ -158,13 +158,13 @@ test('a record that cannot be decoded, one under an altered key and one that is 
   expect(missing.damages).toEqual([expect.objectContaining({
     code: 'FRAGMENTS_MISSING', fromOffset: victim.offset, toOffset: victim.offset, what: expect.stringContaining('Fragment 50 is missing'),
   })]);
-}, 60_000);
+});
 
 test('a log that ends before what lifecycle has seen is cut short', async () => {
   const from = recordOf(100).offset;
   const { code, damages } = await verify(await mirrored((record) => (record.offset >= from ? null : record)));
   expect([code, damages.map((one) => [one.code, one.fromOffset])]).toEqual([1, [['LOG_TRUNCATED', from]]]);
-}, 30_000);
+});
 
 test('content that was altered before it reached the log failed its stream, and is located by what the producer sealed', async () => {
   const { streamNo: no } = await post<OpenedStream>('ingest', '/v1/streams', {});
@@ -194,7 +194,7 @@ test('content that was altered before it reached the log failed its stream, and 
   expect([code, damages]).toEqual([1, [expect.objectContaining({
     code: 'CONTENT_ALTERED', fromOffset: offsets[4], toOffset: offsets[4], suspects: [expect.objectContaining({ byte: 3, isProved: true })],
   })]]);
-}, 30_000);
+});
 
 /** A way to the broker on which one bit of one record flips, as on a disk: whole answers, or it might be cut in two. @returns its port */
 async function flippingBroker(marker: Buffer): Promise<{ port: number; close(): void }> {
@@ -234,13 +234,13 @@ test('a bit that flipped where Kafka keeps its records, which no broker checks, 
     await damaged.close();
     flipping.close();
   }
-}, 30_000);
+});
 
 test('a stream that is not there is no whole one', async () => {
   const other = streamNo.slice(0, -1) + (streamNo.at(-1) === '0' ? '1' : '0');
   const { damages } = await verify(system.topicPrefix, other);
   expect(damages).toEqual([expect.objectContaining({ code: 'STREAM_UNKNOWN', what: expect.stringContaining(`under the key ${streamNo}`) })]);
-}, 30_000);
+});
 
 test('replay shows the same bytes, at the pace at which they came or faster', async () => {
   const env = { KAFKA_BROKERS: brokers, RIVULET_TOPIC_PREFIX: system.topicPrefix };
@@ -270,7 +270,7 @@ test('replay shows the same bytes, at the pace at which they came or faster', as
   const slower = await elapsed(() => lengthOf('0.25x'));
   expect(slower.ms).toBeGreaterThan(at1.length * 4);
   expect((await elapsed(() => lengthOf('max'))).ms).toBeLessThan(slower.ms);
-}, 60_000);
+});
 
 async function doctor(prefix: string): Promise<{ code: number | null; findings: Finding[] }> {
   const env = { RIVULET_URL: system.urls.allocator, RIVULET_TOKEN: system.apiKey, KAFKA_BROKERS: brokers, RIVULET_TOPIC_PREFIX: prefix };
@@ -299,7 +299,7 @@ test('doctor finds nothing wrong with topics that the services made, and each se
   ]) expect(said).toContainEqual(expect.stringContaining(part));
   expect(said.join()).not.toContain(`${names.fragments} has max.message.bytes`);
   expect(findings.every(({ remedy }) => remedy.length > 20)).toBe(true);
-}, 60_000);
+});
 
 test('doctor finds records that somebody wrote past the API, under keys that were never issued', async () => {
   const topic = topicNames(system.topicPrefix).fragments;
@@ -312,8 +312,8 @@ test('doctor finds records that somebody wrote past the API, under keys that wer
     expect([code, findings.map((one) => one.code).sort()]).toEqual([1, ['DEAD_LETTERS', 'KEYS_NOT_ISSUED']]);
     // Two partitions were written to, and whichever was folded later is the last.
     expect(findings.find((one) => one.code === 'KEYS_NOT_ISSUED')!.what).toMatch(new RegExp(`: 2 records within a day, the last under the key "(chat-42|${streamNo})"`));
-  }, 20_000);
+  });
   const { code, stdout } = await runCli(['verify', '--json', '--all-partitions', '--brokers', brokers, '--topic-prefix', system.topicPrefix, streamNo]);
   const { damages } = JSON.parse(stdout) as { damages: Damage[] };
   expect([code, damages.map((one) => one.code)]).toEqual([1, ['RECORD_UNDECODABLE', 'WRONG_PARTITION']]);
-}, 60_000);
+});

@@ -118,7 +118,7 @@ function suite(chromium: string): void {
     return page;
   }
   const has = (page: Page, selector: string, text: string | RegExp): Promise<void> =>
-    eventually(async () => expect(await page.locator(selector).allTextContents()).toEqual([typeof text === 'string' ? text : expect.stringMatching(text)]), 10_000);
+    eventually(async () => expect(await page.locator(selector).allTextContents()).toEqual([typeof text === 'string' ? text : expect.stringMatching(text)]));
   async function ask(page: Page, question: string): Promise<void> {
     await page.fill('[name=question]', question);
     await page.press('[name=question]', 'Enter');

@@ -14,11 +14,11 @@ let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(path.join(os.tmpdir(), 'rivulet-file-'));
   system = await startSystem({ brokers: process.env['KAFKA_BROKERS'], proxy: true, counts: { fanout: 2 } });
-}, 120_000);
+});
 afterAll(async () => {
   await system?.stop();
   rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 test('[APPEND-3] [WATCH-1] a file arrives byte for byte though the ingest and every fanout are killed midway', async () => {
   const content = randomBytes(BYTES);
@@ -48,4 +48,4 @@ test('[APPEND-3] [WATCH-1] a file arrives byte for byte though the ingest and ev
   await Promise.all(killed);
   expect(killed).toHaveLength(3);
   expect(readFileSync(target).equals(content)).toBe(true);
-}, 120_000);
+});

@@ -23,8 +23,8 @@ let system: System;
 beforeAll(async () => {
   const env = { RIVULET_PARTITIONS_INTERACTIVE: String(PARTITIONS - 2), RIVULET_PARTITIONS_BULK: '2' };
   system = await startSystem({ brokers: BROKERS, proxy: true, counts: { fanout: 2 }, env });
-}, 120_000);
-afterAll(async () => { await system?.stop(); }, 60_000);
+});
+afterAll(async () => { await system?.stop(); });
 
 async function ownedBy(index: number): Promise<number> {
   const text = await (await fetch(`${system.instances.fanout[index]!.url}/metrics`)).text();
@@ -48,7 +48,7 @@ function follow(url: string, streamNo: string, transport: 'sse' | 'ws'): Session
 }
 
 test('sessions of one instance do not notice that the other, which owned half of the partitions, was killed; its own come back', async () => {
-  await eventually(async () => expect([await ownedBy(0), await ownedBy(1)]).toEqual([PARTITIONS / 2, PARTITIONS / 2]), 30_000);
+  await eventually(async () => expect([await ownedBy(0), await ownedBy(1)]).toEqual([PARTITIONS / 2, PARTITIONS / 2]));
   const stay: Session[] = [];
   const move: Session[] = [];
   const acknowledged: AcknowledgedRun[] = [];
@@ -68,7 +68,7 @@ test('sessions of one instance do not notice that the other, which owned half of
   }));
   await isMidway;
   await system.kill('fanout', 'SIGKILL', 1);
-  await eventually(async () => expect(await ownedBy(0)).toBe(PARTITIONS), 30_000);
+  await eventually(async () => expect(await ownedBy(0)).toBe(PARTITIONS));
   await Promise.all([...traffic, ...[...stay, ...move].map(({ finished }) => finished)]);
 
   const checker = new HistoryChecker(acknowledged);
@@ -79,4 +79,4 @@ test('sessions of one instance do not notice that the other, which owned half of
   expect(Math.max(...stay.map(({ longestPauseMs }) => longestPauseMs))).toBeLessThan(PAUSE_MS_MAX);
   expect(move.some(({ record }) => record.connections > 1)).toBe(true);
   expect([...stay, ...move].every(({ record }) => record.finalStatus === 'ended' && record.last === FRAGMENTS)).toBe(true);
-}, 120_000);
+});

@@ -32,7 +32,7 @@ function suite(executablePath: string): void {
   async function visit(fragment = `#key=${system.apiKey}`, options: BrowserContextOptions = {}): Promise<Page> {
     const context = await browser.newContext({ viewport: { width: 1200, height: 1000 }, ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(60_000);
     page.on('pageerror', (error) => faults.push(error.message));
     page.on('console', (message) => {
       // A refused call is logged by the browser itself; the page shows it.
@@ -45,7 +45,7 @@ function suite(executablePath: string): void {
   const part = (page: Page, pane: 'live' | 'late', name: string) => page.locator(`#pane-${pane} [data-part=${name}]`);
   const content = (page: Page, pane: 'live' | 'late') => part(page, pane, 'content').textContent();
   const has = (page: Page, pane: 'live' | 'late', name: string, text: string) =>
-    eventually(async () => expect(await part(page, pane, name).textContent()).toContain(text), 20_000);
+    eventually(async () => expect(await part(page, pane, name).textContent()).toContain(text));
 
   async function send(page: Page, text: string): Promise<void> {
     await page.fill('#text', text);

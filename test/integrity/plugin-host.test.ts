@@ -28,11 +28,11 @@ beforeAll(async () => {
   system = await startSystem({
     counts: { plugins: 2 }, proxy: true, env: { RIVULET_PLUGINS_DIR: folder.path, RIVULET_PLUGINS_LEASE_MS: String(LEASE_MS), RIVULET_SESSION_TIMEOUT_MS: '2000' },
   });
-}, 120_000);
+});
 afterAll(async () => {
   await system?.stop();
   folder.remove();
-}, 60_000);
+});
 
 /** Asks a host until the plugin runs there. */
 async function ask(host: string, plugin: string): Promise<string> {
@@ -113,4 +113,4 @@ test('[PLUGIN-1] kill -9 of a host mid-answer: another goes on with the same str
   await system.restart('plugins', 0);
   await eventually(async () => expect(await stateOf()).toEqual(Array<string>(5).fill('running')));
   await pageShows('running', 10);
-}, 90_000);
+});

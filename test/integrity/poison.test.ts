@@ -10,8 +10,8 @@ import { produce, watchAll } from '../support/traffic';
 const brokers = process.env['KAFKA_BROKERS']!;
 const kafka = new Kafka({ clientId: 'poison', brokers: brokers.split(','), logLevel: logLevel.NOTHING });
 let system: System;
-beforeAll(async () => { system = await startSystem({ brokers }); }, 120_000);
-afterAll(async () => { await system?.stop(); }, 60_000);
+beforeAll(async () => { system = await startSystem({ brokers }); });
+afterAll(async () => { await system?.stop(); });
 
 async function metric(name: RegExp): Promise<number> {
   const text = await (await fetch(`${system.urls.fanout}/metrics`)).text();
@@ -50,7 +50,7 @@ test('[OWN-7] garbage in fragments goes to the dead letters and the next record 
   expect(offsets.reduce((sum, { offset }) => sum + Number(offset), 0)).toBe(4);
   const next = await produce(system, { fragments: 3, intervalMs: 0 });
   expect(next).not.toBe(streamNo);
-}, 60_000);
+});
 
 test('a record the judge refuses is a counter by reason, not a dead letter, and changes nothing', async () => {
   const deadBefore = await metric(/^rivulet_deadletters_total/);
@@ -63,7 +63,7 @@ test('a record the judge refuses is a counter by reason, not a dead letter, and 
   await eventually(async () => expect(await metric(/^rivulet_refused_total\{.*STREAM_FINAL/)).toBe(before + 1));
   expect(await state(streamNo)).toMatchObject({ status: 'ended', sequence: 5 });
   expect(await metric(/^rivulet_deadletters_total/)).toBe(deadBefore);
-}, 60_000);
+});
 
 async function state(streamNo: string): Promise<unknown> {
   return (await fetch(`${system.urls.fanout}/v1/watch/${streamNo}`, { headers: { authorization: `Bearer ${system.apiKey}` } })).json();

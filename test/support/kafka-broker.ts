@@ -10,7 +10,7 @@ import { localBrokerMissing, startLocalBroker } from '../../tools/local-broker.c
 // KafkaContainer starts images with the layout of confluentinc/cp-kafka; 8.0 is Apache Kafka 4.0.
 const IMAGE = process.env['KAFKA_IMAGE'] ?? 'confluentinc/cp-kafka:8.0.0';
 const CONTAINER_PORT = 9093;
-const READY_MS_MAX = 60_000;
+const READY_MS_MAX = 150_000;
 
 /** A real Kafka of one node, for tests. Its address stays the same through halt and revive. */
 export interface Broker {

@@ -8,7 +8,7 @@ import type { Cluster, ClusterBroker, ClusterOptions } from './kafka-cluster';
 /** Has the layout of confluentinc/cp-kafka as well as its variables: KAFKA_* become properties. */
 const IMAGE = process.env['KAFKA_IMAGE'] ?? 'confluentinc/cp-kafka:8.0.0';
 const CLIENTS_PORT = 9093;
-const READY_MS_MAX = 90_000;
+const READY_MS_MAX = 150_000;
 const NODES = [1, 2, 3];
 
 const hostOf = (node: number): string => `broker-${node}`;

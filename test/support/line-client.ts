@@ -36,12 +36,12 @@ export class LineClient {
   }
 
   /** @returns the first line for which the test holds */
-  line(test: (line: Record<string, unknown>) => boolean, msMax = 10_000): Promise<Record<string, unknown>> {
+  line(test: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>> {
     return eventually(() => {
       const found = this.lines.find(test);
       if (!found) throw new Error(`no such line among ${this.text.slice(0, 2000)} (status ${this.status}, error ${this.error?.message})`);
       return found;
-    }, msMax);
+    });
   }
 
   ended(): Promise<void> {

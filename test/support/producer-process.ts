@@ -40,14 +40,14 @@ export class ProducerProcess {
     return eventually(() => {
       if (this.started === null) throw new Error(`the producer has not started: ${JSON.stringify(this.failure)} ${this.noise}`);
       return this.started;
-    }, 30_000);
+    });
   }
 
   async untilAcknowledged(count: number): Promise<void> {
     await eventually(() => {
       if (this.acknowledged.length >= count) return;
       throw new Error(`${this.acknowledged.length} of ${count} acknowledged: ${JSON.stringify(this.failure)} ${this.noise}`);
-    }, 30_000);
+    });
   }
 
   /** Ends it, or stops and continues it. */

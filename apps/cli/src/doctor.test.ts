@@ -59,7 +59,7 @@ test('on a healthy installation nothing is found, and exit code 0 says so', asyn
   const { stdout, stderr, code } = await runCli(['doctor'], { env: { RIVULET_URL: running.url, RIVULET_TOKEN: running.apiKey } });
   expect([code, stderr]).toEqual([0, 'nothing found\n']);
   expect(stdout).toMatch(/^ok {2}service[\s\S]*^-- {2}cors +not checked: no --origin was given$/m);
-}, 60_000);
+});
 
 test('a proxy that holds events back, one that answers upgrades itself, and a clock that is wrong are found; each has one remedy', async () => {
   const behind: { rivulet?: RunningRivulet } = {};
@@ -82,7 +82,7 @@ test('a proxy that holds events back, one that answers upgrades itself, and a cl
   } finally {
     await behind.rivulet.stop();
   }
-}, 60_000);
+});
 
 test('a credential is looked at and tried: unknown, missing, too weak, for something else', async () => {
   expect((await doctor(['--only', 'token'], { RIVULET_TOKEN: '' })).codes).toEqual(['TOKEN_MISSING']);
@@ -98,13 +98,13 @@ test('a credential is looked at and tried: unknown, missing, too weak, for somet
   const altered = (change: object): string => [head, Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(claims!, 'base64url').toString()), ...change })).toString('base64url'), seal].join('.');
   expect((await doctor(['--only', 'token'], { RIVULET_TOKEN: altered({ scope: 'read write' }) })).codes).toEqual(['TOKEN_INVALID']);
   expect((await doctor(['--only', 'token'], { RIVULET_TOKEN: altered({ exp: 1_700_000_000 }) })).codes).toEqual(['TOKEN_EXPIRED']);
-}, 60_000);
+});
 
 test('a page whose origin is not listed is refused, and the remedy names the setting', async () => {
   const { code, report } = await doctor(['--only', 'cors', '--origin', 'https://other.example.org']);
   const [finding] = report.checks.find(({ check }) => check === 'cors')!.findings;
   expect([code, finding!.code, finding!.remedy]).toEqual([1, 'CORS_REFUSED', expect.stringContaining('https://other.example.org to RIVULET_CORS_ORIGINS')]);
-}, 30_000);
+});
 
 test('a streamNo that was made up, altered, or never used is told from one that is there', async () => {
   const producer = await rivulet({ url: running.url, token: running.apiKey }).open();
@@ -119,7 +119,7 @@ test('a streamNo that was made up, altered, or never used is told from one that 
   expect((await doctor(['--only', 'streams', producer.streamNo.slice(0, -1) + last])).codes).toEqual(['STREAM_NO_NOT_ISSUED']);
   await producer.abort('MODEL_FAILED', 'out of tokens');
   expect((await doctor(['--only', 'streams', producer.streamNo])).codes).toEqual(['STREAM_FAILED']);
-}, 60_000);
+});
 
 test('fragments that were each opened as a stream of their own are recognised, in general and from one of them', async () => {
   const own = await startRivulet();
@@ -138,7 +138,7 @@ test('fragments that were each opened as a stream of their own are recognised, i
   } finally {
     await own.stop();
   }
-}, 60_000);
+});
 
 test('faults of plugins are told as the hosts report them, with their remedies', async () => {
   const rows = [
@@ -156,7 +156,7 @@ test('faults of plugins are told as the hosts report them, with their remedies',
     check: 'plugins', facts: ['1 plugin(s) on 2 host(s)'],
     findings: [{ code: 'PLUGIN_VERSION_DRIFT', what: 'echo 0.9.0 on b is VERSION_DRIFT: It has 0.9.0 and wants 1.0.0.', remedy: 'Install 1.0.0 again.' }],
   }]);
-}, 60_000);
+});
 
 test('links that lead nowhere are found, and the rest is measured where we are', async () => {
   const own = await startRivulet({ env: { RIVULET_PUBLIC_URL: 'http://127.0.0.1:9' } });
@@ -167,7 +167,7 @@ test('links that lead nowhere are found, and the rest is measured where we are',
   } finally {
     await own.stop();
   }
-}, 60_000);
+});
 
 test('while Kafka is away the service is not ready, and no right is denied that cannot be tried', async () => {
   const own = await startRivulet({ env: { RIVULET_ALLOCATOR_WRITE_MS_MAX: '500' } });
@@ -180,7 +180,7 @@ test('while Kafka is away the service is not ready, and no right is denied that 
   } finally {
     await own.stop();
   }
-}, 60_000);
+});
 
 test('when nothing answers that is what is found, and Kafka that is away too; nothing waits for long', async () => {
   const before = performance.now();
@@ -189,4 +189,4 @@ test('when nothing answers that is what is found, and Kafka that is away too; no
   expect(performance.now() - before).toBeLessThan(25_000);
   const nobody = await proxyTo(() => running.url, (_, answer, outgoing) => { answer.resume(); outgoing.writeHead(200).end('<html>welcome</html>'); return true; });
   expect((await doctor([], { RIVULET_URL: nobody })).codes).toEqual(['NOT_RIVULET']);
-}, 60_000);
+});

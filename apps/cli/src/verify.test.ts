@@ -112,7 +112,7 @@ test('after any history verify finds nothing; and any byte altered in the conten
   }), { numRuns: 100 });
   console.log(`verify located ${located} altered bytes, ${exact} of them exactly`);
   expect(located).toBeGreaterThan(10);
-}, 60_000);
+});
 
 /** A stream of 100 fragments that ended, in a cluster of its own. */
 async function ended(

@@ -57,7 +57,7 @@ test('[OWN-2] [OWN-3] after any history and any crashes a new owner knows exactl
     await instance.crash();
     await expectWhole(await cluster.own('last'));
   }), { numRuns: 60 });
-}, 120_000);
+});
 
 test('[OWN-2] an owner publishes nothing before its fold has passed the log end seen after its claim', async () => {
   const streamNo = cluster.streamNo();

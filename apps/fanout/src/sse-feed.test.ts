@@ -157,7 +157,7 @@ test('[WATCH-3] [WATCH-4] a watcher at a tenth of the speed gets the same bytes 
   expect(frames.map(({ data }) => data['text']).join('')).toBe(fragment.repeat(count));
   expect(frames.length).toBeLessThan(count / 2);
   expect(lively.named('fragment')).toHaveLength(count);
-}, 60_000);
+});
 
 test('[WATCH-5] below what is kept: 410 with the oldest cursor at the start, `problem` midway, never a jump', async () => {
   const server = await startServer({ viewBytesMax: 4096 });

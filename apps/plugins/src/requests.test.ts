@@ -116,7 +116,7 @@ test('200 answers at once on one host are each whole', async () => {
   const asked = await Promise.all(Array.from({ length: 200 }, () => ask('slow', { count: 20 })));
   const texts = await Promise.all(asked.map(({ streamNo }) => system.client.watch(streamNo, { transport: 'ws' }).text()));
   expect(new Set(texts)).toEqual(new Set([Array.from({ length: 20 }, (_, n) => `w${n} `).join('')]));
-}, 90_000);
+});
 
 test('a cancel fires the signal in the plugin within a second', async () => {
   const { streamNo } = await ask('slow', { count: 100_000 });

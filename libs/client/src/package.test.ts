@@ -32,7 +32,7 @@ beforeAll(() => {
   manifest = JSON.parse(readFileSync(path.join(modules, '@rivulet', 'client', 'package.json'), 'utf8')) as Manifest;
   for (const name of Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })) link(modules, name);
   names = Object.keys(manifest.exports).filter((name) => !name.endsWith('.json')).map((name) => path.posix.join('@rivulet/client', name));
-}, 60_000);
+});
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
 function link(modules: string, name: string): void {
@@ -126,7 +126,7 @@ test.each([
   expect(ours.length).toBeGreaterThan(5);
   const problems = ours.flatMap((one) => [...program.getSyntacticDiagnostics(one), ...program.getSemanticDiagnostics(one)]);
   expect(ts.formatDiagnostics([...program.getOptionsDiagnostics(), ...problems], { getCanonicalFileName: (name) => name, getCurrentDirectory: () => project, getNewLine: () => '\n' })).toBe('');
-}, 60_000);
+});
 
 describe('from a browser', () => {
   const bundle = (contents: string): Promise<BuildResult<{ metafile: true; write: false }>> => build({

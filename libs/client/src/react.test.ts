@@ -82,7 +82,7 @@ function suite(chromium: string): void {
     [system, browser] = await Promise.all([startRivulet({ env: { RIVULET_LOG_LEVEL: 'error' } }), startBrowser(chromium)]);
     client = rivulet({ url: system.url, token: system.apiKey });
     script = (await bundling).outputFiles[0]!.text;
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser.close();
     await system.stop();

@@ -53,7 +53,7 @@ function suite(chromium: string): void {
     });
     browser = await startBrowser(chromium);
     script = (await bundling).outputFiles[0]!.text;
-  }, 60_000);
+  });
   afterAll(() => browser.close());
   afterEach(async () => {
     for (const context of browser.contexts()) await context.close();

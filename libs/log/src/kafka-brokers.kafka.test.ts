@@ -28,15 +28,15 @@ beforeAll(async () => {
   cluster = await startLocalCluster({ folder });
   brokers = cluster.brokers.split(',');
   log = await openKafkaLog({ brokers, clientId: 'brokers-test' });
-}, 120_000);
+});
 afterAll(async () => {
   await log?.close();
   // Asked to stop, brokers wait for each other.
   await Promise.all(cluster?.list.map((broker) => broker.kill('SIGKILL')) ?? []);
   rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
-afterEach(async () => { for (const traffic of traffics.splice(0)) await traffic.stop(); }, 60_000);
+afterEach(async () => { for (const traffic of traffics.splice(0)) await traffic.stop(); });
 
 /** Appends to all partitions of a topic, one at a time each, and follows them: what was acknowledged, and the longest waits. */
 class Traffic {
@@ -174,11 +174,11 @@ async function breakOne(what: string, harm: (broker: Broker) => Promise<void>, m
 
 test('[KAFKA-4] a broker killed under load: nothing acknowledged is lost or reordered, and others do not wait for it', async () => {
   await breakOne('killed', (broker) => broker.kill('SIGKILL'), (broker) => broker.restart());
-}, 120_000);
+});
 
 test('[KAFKA-20] a broker that hangs: nothing acknowledged is lost or reordered, and others do not wait for it', async () => {
   await breakOne('hanging', (broker) => broker.kill('SIGSTOP'), (broker) => broker.kill('SIGCONT'));
-}, 120_000);
+});
 
 test('[KAFKA-12] the coordinator of the group is killed: the members end up with the partitions they had', async () => {
   const topic = `members-${process.hrtime.bigint()}`;
@@ -198,7 +198,7 @@ test('[KAFKA-12] the coordinator of the group is killed: the members end up with
   const watch = setInterval(() => { if (members.some(({ held }) => held.size === 0)) fences += 1; }, 20);
   await coordinator.kill('SIGKILL');
   const killedAt = performance.now();
-  await eventually(() => { for (const { heartbeatAt } of memberships) expect(heartbeatAt).toBeGreaterThan(killedAt + 1000); }, 30_000);
+  await eventually(() => { for (const { heartbeatAt } of memberships) expect(heartbeatAt).toBeGreaterThan(killedAt + 1000); });
   const silentMs = performance.now() - killedAt;
   await eventually(() => expect(members.map(({ held }) => [...held].sort())).toEqual(before));
   clearInterval(watch);
@@ -207,7 +207,7 @@ test('[KAFKA-12] the coordinator of the group is killed: the members end up with
   await coordinator.restart();
   for (const membership of memberships) await membership.leave();
   await others.close();
-}, 120_000);
+});
 
 test('[KAFKA-24] who leads a topic stays known, also when it was learned in passing with all others', async () => {
   const [asked, passing] = ['asked', 'passing'].map((name) => `${name}-${process.hrtime.bigint()}`) as [string, string];
@@ -230,7 +230,7 @@ test('[KAFKA-24] who leads a topic stays known, also when it was learned in pass
   expect(after).not.toBe(before);
   await view.close();
   await leader.restart();
-}, 90_000);
+});
 
 test('[KAFKA-26] brokers restarted one by one: nothing acknowledged is lost or reordered, and nobody waits for long', async () => {
   const safe = await Traffic.start('rolling', 3, 'interactive', 30_000);
@@ -244,4 +244,4 @@ test('[KAFKA-26] brokers restarted one by one: nothing acknowledged is lost or r
   console.log(`restarted one by one: longest wait for an acknowledgement ${longest} ms`);
   await safe.stopAndCheck();
   expect(longest).toBeLessThan(9000);
-}, 120_000);
+});
