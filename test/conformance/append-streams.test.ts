@@ -133,7 +133,7 @@ test('a pipe whose client vanishes is an abort, not an end', async () => {
   const pipe = new LineRequest('PUT', '/v1/pipe', { ...bearer(target.apiKey, 'text/plain'), 'content-length': '1000' });
   const { streamNo } = await pipe.line();
   pipe.request.write('half');
-  const reader = await raw.response('GET', `/v1/watch/${streamNo}/content?live`, { signal: AbortSignal.timeout(20_000) });
+  const reader = await raw.response('GET', `/v1/watch/${streamNo}/content?live`, { signal: AbortSignal.timeout(60_000) });
   const body = reader.body?.getReader();
   expect(Buffer.from((await body?.read())?.value ?? []).toString()).toBe('half');
   pipe.request.destroy();

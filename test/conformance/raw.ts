@@ -77,7 +77,7 @@ export class Raw {
 
   /** The whole content of a stream that is, or will be, final. */
   async content(streamNo: string): Promise<string> {
-    return (await this.call('GET', `/v1/watch/${streamNo}/content?live`, { signal: AbortSignal.timeout(20_000) })).text;
+    return (await this.call('GET', `/v1/watch/${streamNo}/content?live`, { signal: AbortSignal.timeout(EVENT_MS_MAX) })).text;
   }
 }
 

@@ -26,7 +26,7 @@ test('[WATCH-11] a browser\'s EventSource catches up in gzip, shows live events 
     for (const name of ['fragment', 'final']) source.addEventListener(name, (event) => seen.push((event as MessageEvent).lastEventId));
     Object.assign(globalThis, { source, seen });
   }, { streamNo: stream.streamNo, readToken: stream.readToken });
-  const until = (condition: string): Promise<unknown> => page.waitForFunction(condition, undefined, { timeout: 10_000 });
+  const until = (condition: string): Promise<unknown> => page.waitForFunction(condition, undefined, { timeout: 60_000 });
   expect((await answered).headers()['content-encoding']).toBe('gzip');
   await until('seen.at(-1) === "1.60"');
   // Each is waited for before the next is written: what a browser held back until more came would never be seen.

@@ -37,7 +37,7 @@ function follow(url: string, streamNo: string, transport: 'sse' | 'ws'): Session
   const session: Session = { record: new SessionRecord(transport, streamNo), longestPauseMs: 0, finished: Promise.resolve() };
   let lastAt = performance.now();
   session.finished = (async () => {
-    const watching = rivulet({ url, token: system.apiKey }).watch(streamNo, { transport, signal: AbortSignal.timeout(60_000) });
+    const watching = rivulet({ url, token: system.apiKey }).watch(streamNo, { transport, signal: AbortSignal.timeout(180_000) });
     for await (const event of watching) {
       session.record.add(event);
       session.longestPauseMs = Math.max(session.longestPauseMs, performance.now() - lastAt);

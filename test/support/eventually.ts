@@ -1,7 +1,7 @@
 import { setTimeout as elapse } from 'node:timers/promises';
 
 /** Ends a wait for what never comes: far longer than a loaded machine needs, shorter than jest's own limit, which says nothing. */
-export const EVENTUALLY_MS_MAX = 60_000;
+const EVENTUALLY_MS_MAX = 60_000;
 
 /** Repeats an assertion until it holds. @param msMax after this long its last failure is thrown */
 export async function eventually<T>(assertion: () => T | Promise<T>, msMax = EVENTUALLY_MS_MAX): Promise<T> {

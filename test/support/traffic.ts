@@ -5,7 +5,8 @@ import type { OpenOptions, OpenedStream, ReaderEvent } from '@rivulet/protocol';
 import type { Acknowledged, Observed } from './history';
 import type { System } from './system';
 
-const GIVE_UP_MS = 150_000;
+/** Of what hangs. */
+const GIVE_UP_MS = 300_000;
 
 export interface ProduceOptions {
   fragments: number;

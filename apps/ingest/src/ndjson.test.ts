@@ -6,13 +6,13 @@ import { LineClient } from '../../../test/support/line-client';
 
 let app: IngestApp;
 beforeAll(async () => {
-  app = await startIngest({ RIVULET_INGEST_NDJSON_IDLE_MS_MAX: '600', RIVULET_INGEST_LEASE_TICK_MS: '20' });
+  app = await startIngest({ RIVULET_INGEST_LEASE_TICK_MS: '20' });
 });
 afterAll(() => app.stop());
 
 const content = (streamNo: string): string => app.owner.content(streamNo).toString('utf8');
-const ndjson = (streamNo: string, token: string, headers: Record<string, string> = {}): LineClient =>
-  new LineClient(`${app.url}/v1/streams/${streamNo}/fragments`, { ...bearer(token), 'content-type': 'application/x-ndjson', ...headers });
+const ndjson = (streamNo: string, token: string, headers: Record<string, string> = {}, { url } = app): LineClient =>
+  new LineClient(`${url}/v1/streams/${streamNo}/fragments`, { ...bearer(token), 'content-type': 'application/x-ndjson', ...headers });
 const line = (seq: number, data: string): string => `${JSON.stringify({ seq, data })}\n`;
 
 test('[APPEND-2] NDJSON is acknowledged line by line while it is sent', async () => {
@@ -108,11 +108,13 @@ test('[APPEND-7] blank lines keep the lease by beats; appends need none', async 
 });
 
 test('a silent NDJSON body is BODY_TIMEOUT', async () => {
-  const { streamNo, writeToken } = await app.open();
-  const client = ndjson(streamNo, writeToken);
+  const hurried = await startIngest({ RIVULET_INGEST_NDJSON_IDLE_MS_MAX: '600' });
+  const { streamNo, writeToken } = await hurried.open();
+  const client = ndjson(streamNo, writeToken, {}, hurried);
   client.send(line(1, 'then nothing'));
   await client.ended();
   expect(client.lines.at(-1)).toMatchObject({ problem: { code: 'BODY_TIMEOUT', next: 'retry' } });
+  await hurried.stop();
 });
 
 test('[JUDGE-9] a cancel reaches an open NDJSON request at once', async () => {

@@ -6,14 +6,14 @@ import { LineClient } from '../../../test/support/line-client';
 
 let app: IngestApp;
 beforeAll(async () => {
-  app = await startIngest({ RIVULET_INGEST_KEEP_ALIVE_MS: '50', RIVULET_INGEST_PIPE_IDLE_MS_MAX: '1000' });
+  app = await startIngest({ RIVULET_INGEST_KEEP_ALIVE_MS: '50' });
 });
 afterAll(() => app.stop());
 
-const pipe = (query = '', headers: Record<string, string> = {}, method = 'PUT'): LineClient =>
-  new LineClient(`${app.url}/v1/pipe${query}`, { ...bearer(TEST_KEY), ...headers }, method);
+const pipe = (query = '', headers: Record<string, string> = {}, method = 'PUT', { url } = app): LineClient =>
+  new LineClient(`${url}/v1/pipe${query}`, { ...bearer(TEST_KEY), ...headers }, method);
 const streamNoOf = async (client: LineClient): Promise<string> => (await client.line((line) => 'streamNo' in line))['streamNo'] as string;
-const stateOf = (streamNo: string) => app.owner.streams.get(streamNo)!.state;
+const stateOf = (streamNo: string, { owner } = app) => owner.streams.get(streamNo)!.state;
 const appends = (streamNo: string): string[] => app.owner.records.flatMap(({ key, record }) =>
   key === streamNo && record.kind === 'append' ? record.payloads.map((payload) => Buffer.from(payload).toString('utf8')) : []);
 
@@ -67,10 +67,13 @@ test('[APPEND-9] text that is not UTF-8 ends the pipe with a problem line and ab
 });
 
 test('[APPEND-10] intervalMs merges what arrives within a tick; the first fragment goes at once', async () => {
-  const client = pipe('?intervalMs=150');
+  const intervalMs = 2_000;
+  const client = pipe(`?intervalMs=${intervalMs}`);
   const streamNo = await streamNoOf(client);
+  const sentAt = performance.now();
   client.send('a');
-  await eventually(() => expect(appends(streamNo)).toEqual(['a']), 100);
+  await eventually(() => expect(appends(streamNo)).toEqual(['a']));
+  expect(performance.now() - sentAt).toBeLessThan(intervalMs);
   for (const part of 'bcdef') client.send(part);
   await eventually(() => expect(appends(streamNo)).toEqual(['a', 'bcdef']));
   client.end();
@@ -99,13 +102,15 @@ test('[JUDGE-9] a cancel stops the pipe at once', async () => {
 });
 
 test('[APPEND-7] a silent pipe is kept by a lease as long as pipeIdleMsMax, with blank lines meanwhile, then aborted', async () => {
-  const client = pipe();
+  const hurried = await startIngest({ RIVULET_INGEST_KEEP_ALIVE_MS: '50', RIVULET_INGEST_PIPE_IDLE_MS_MAX: '1000' });
+  const client = pipe('', {}, 'PUT', hurried);
   const streamNo = await streamNoOf(client);
-  expect((await eventually(() => stateOf(streamNo))).open.leaseMs).toBe(1000);
+  expect((await eventually(() => stateOf(streamNo, hurried))).open.leaseMs).toBe(1000);
   await client.ended();
   expect(client.text.match(/\n\n/g)!.length).toBeGreaterThanOrEqual(3);
   expect(client.lines.at(-1)).toMatchObject({ problem: { code: 'BODY_TIMEOUT' } });
-  await eventually(() => expect(stateOf(streamNo).final).toMatchObject({ status: 'failed', reason: 'PIPE_ABORTED' }));
+  await eventually(() => expect(stateOf(streamNo, hurried).final).toMatchObject({ status: 'failed', reason: 'PIPE_ABORTED' }));
+  await hurried.stop();
 });
 
 test('an empty input is an empty stream that ended', async () => {

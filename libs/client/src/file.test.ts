@@ -56,7 +56,7 @@ function brittleClient(breakAtBytes: number): { client: Rivulet; ranges: string[
 function killedChild(order: object): Promise<string> {
   const args = ['-r', './test/support/ts-hook.cjs', './test/support/file-child.cjs', JSON.stringify({ url: system.url, apiKey: system.apiKey, ...order })];
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, args, { cwd: ROOT, timeout: 20_000, killSignal: 'SIGTERM' }, (error, stdout, stderr) => {
+    execFile(process.execPath, args, { cwd: ROOT, timeout: 120_000, killSignal: 'SIGTERM' }, (error, stdout, stderr) => {
       if (error?.signal === 'SIGKILL') resolve(stdout);
       else reject(new Error(`the child was not killed in the middle: ${stderr}`, { cause: error }));
     });

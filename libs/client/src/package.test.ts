@@ -46,7 +46,7 @@ function link(modules: string, name: string): void {
 
 function runNode(file: string, text: string, ...args: string[]): string {
   writeFileSync(path.join(project, file), text);
-  const { status, stdout, stderr } = spawnSync(process.execPath, [file, ...args], { cwd: project, encoding: 'utf8', timeout: 20_000 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file, ...args], { cwd: project, encoding: 'utf8', timeout: 120_000 });
   if (status !== 0) throw new Error(`${file} exited with ${status}: ${stderr}`);
   return stdout;
 }
@@ -79,7 +79,7 @@ describe('from Node', () => {
   // The system runs in this process, so the child must not block it.
   const roundTrip = (file: string, text: string): Promise<string> => new Promise((resolve, reject) => {
     writeFileSync(path.join(project, file), text + ROUND_TRIP);
-    execFile(process.execPath, [file, system.url, system.apiKey], { cwd: project, timeout: 20_000 },
+    execFile(process.execPath, [file, system.url, system.apiKey], { cwd: project, timeout: 120_000 },
       (error, stdout) => (error ? reject(error) : resolve(stdout)));
   });
 
