@@ -63,8 +63,10 @@ class KafkaLog implements Log {
 
   async createTopics(specs: TopicSpec[]): Promise<void> {
     const created = await this.administer(ADMIN_MS_MAX, (admin) => createTopics(admin, specs, this.options.logger));
-    // Metadata names leaders that do not lead yet: without this, the first appends and fetches would fail and wait.
-    await Promise.all(created.flatMap(({ topic, partitions }) => Array.from({ length: partitions }, (_, p) => this.bounds(topic, p))));
+    // Metadata names leaders that do not lead yet: without this, the first appends and fetches would fail and wait. A busy cluster takes
+    // longer for it than a read may: a process that did not wait would end although all is well.
+    await Promise.all(created.flatMap(({ topic, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => this.reads.bounds(topic, partition, ADMIN_MS_MAX))));
   }
 
   partitions(topic: string): Promise<number> {

@@ -33,9 +33,9 @@ export class KafkaPointReads {
     return view.untilAnswered(deadlineMs, () => view.refresh());
   }
 
-  async bounds(topic: string, partition: number): Promise<Bounds> {
+  async bounds(topic: string, partition: number, deadlineMs = this.deadlineMs): Promise<Bounds> {
     const view = this.view();
-    return view.untilAnswered(this.deadlineMs, () => view.requestLeader(topic, partition, async (broker) => {
+    return view.untilAnswered(deadlineMs, () => view.requestLeader(topic, partition, async (broker) => {
       const offsetAt = async (timestamp: number) => {
         const topics = [{ topic, partitions: [{ partition, timestamp }] }];
         const { responses } = await broker.listOffsets({ isolationLevel: READ_UNCOMMITTED, topics });
