@@ -7,6 +7,8 @@ import { eventually } from '../../../test/support/eventually';
 import { startLocalCluster } from '../../../tools/local-cluster.cjs';
 import { KafkaClient } from './kafka-client';
 import { KafkaClusterView } from './kafka-cluster-view';
+import { LATEST, offsetOf } from './kafka-epoch-requests';
+import { KafkaLeaders } from './kafka-leaders';
 import { openKafkaLog } from './kafka-log';
 import type { Appender, Log, ProducerClass } from './log';
 import { assignedTo, Gatherer, plain } from './log-suite';
@@ -84,8 +86,8 @@ class Traffic {
     await this.stop();
     let duplicates = 0;
     for (let p = 0; p < PARTITIONS; p += 1) {
-      // A broker that hung answers as the leader it was, with the end it knew, until the controller has told it otherwise.
-      await eventually(async () => expect((await log.bounds(this.topic, p)).end).toBeGreaterThanOrEqual(this.acknowledged[p]!));
+      // [KAFKA-27] A broker that hung answers as the leader it was, with the end it knew, until the controller has told it otherwise.
+      expect((await log.bounds(this.topic, p)).end).toBeGreaterThanOrEqual(this.acknowledged[p]!);
       const stored: number[] = [];
       for (let from = 0; ;) {
         const batch = await log.scan(this.topic, p, from);
@@ -180,6 +182,33 @@ test('[KAFKA-20] a broker that hangs: nothing acknowledged is lost or reordered,
   await breakOne('hanging', (broker) => broker.kill('SIGSTOP'), (broker) => broker.kill('SIGCONT'));
 });
 
+test('[KAFKA-27] a leader that wakes from a hang never shows an end of the log from before, also to who did not notice the hang', async () => {
+  const safe = await Traffic.start('woken', 3, 'interactive', 30_000);
+  const asleep = await openKafkaLog({ brokers, clientId: 'brokers-test-asleep' });
+  await Promise.all(safe.tails.map((_, p) => asleep.bounds(safe.topic, p)));
+  const leaders = await leadersOf(safe.topic);
+  const broker = cluster.list.find(({ node }) => node.nodeId === leaders[0])!;
+  const led = leaders.flatMap((leader, p) => (leader === broker.node.nodeId ? [p] : []));
+  await broker.kill('SIGSTOP');
+  const stoppedAt = safe.acknowledged[led[0]!]!;
+  await eventually(() => expect(safe.acknowledged[led[0]!]).toBeGreaterThan(stoppedAt + 100), 30_000);
+  await broker.kill('SIGCONT');
+  let asked = 0;
+  for (const wokenAt = performance.now(); performance.now() - wokenAt < 5000;) {
+    await Promise.all([log, asleep].flatMap((each) => led.map(async (p) => {
+      const least = safe.acknowledged[p]!;
+      const { end } = await each.bounds(safe.topic, p);
+      expect(end).toBeGreaterThanOrEqual(least);
+      const { nextOffset, records } = await each.scan(safe.topic, p, least - 1);
+      expect([nextOffset, records.length > 0]).toEqual([expect.any(Number), true]);
+      asked += 1;
+    })));
+  }
+  console.log(`woken: the end of the log was asked for ${asked} times`);
+  await asleep.close();
+  await safe.stopAndCheck();
+}, 120_000);
+
 test('[KAFKA-12] the coordinator of the group is killed: the members end up with the partitions they had', async () => {
   const topic = `members-${process.hrtime.bigint()}`;
   await log.createTopics([{ topic, partitions: PARTITIONS, replication: 3, settings: { 'min.insync.replicas': '2' } }]);
@@ -190,7 +219,7 @@ test('[KAFKA-12] the coordinator of the group is killed: the members end up with
   await members[0]!.until(() => members[0]!.held.size === 3 && members[1]!.held.size === 3);
   const before = members.map(({ held }) => [...held].sort());
 
-  const view = new KafkaClusterView(new KafkaClient({ brokers, clientId: 'looks' }, 'coordinator'));
+  const view = new KafkaClusterView(new KafkaClient({ brokers, clientId: 'looks' }, 'coordinator'), new KafkaLeaders());
   const { address } = await view.coordinator(groupId);
   await view.close();
   const coordinator = cluster.list.find((each) => each.address === address)!;
@@ -212,7 +241,7 @@ test('[KAFKA-12] the coordinator of the group is killed: the members end up with
 test('[KAFKA-24] who leads a topic stays known, also when it was learned in passing with all others', async () => {
   const [asked, passing] = ['asked', 'passing'].map((name) => `${name}-${process.hrtime.bigint()}`) as [string, string];
   const create = (topic: string) => log.createTopics([{ topic, partitions: 1, replication: 3, settings: { 'min.insync.replicas': '2' } }]);
-  const view = new KafkaClusterView(new KafkaClient({ brokers, clientId: 'looks' }, 'passing'));
+  const view = new KafkaClusterView(new KafkaClient({ brokers, clientId: 'looks' }, 'passing'), new KafkaLeaders());
   await create(passing);
   // While no topic is wanted the question is about all of them.
   await view.refresh();
@@ -222,9 +251,8 @@ test('[KAFKA-24] who leads a topic stays known, also when it was learned in pass
   const before = view.leader(passing, 0);
   const leader = cluster.list.find(({ node }) => node.nodeId === before)!;
   await leader.kill('SIGKILL');
-  const after = await view.untilAnswered(20_000, () => view.requestLeader(passing, 0, async (broker) => {
-    const topics = [{ topic: passing, partitions: [{ partition: 0, timestamp: -1 }] }];
-    await broker.listOffsets({ isolationLevel: 0, topics });
+  const after = await view.untilAnswered(20_000, () => view.requestLeader(passing, 0, async (broker, leaderEpoch) => {
+    await offsetOf(broker, { topic: passing, partition: 0, leaderEpoch }, LATEST);
     return view.leader(passing, 0);
   }));
   expect(after).not.toBe(before);

@@ -1,13 +1,15 @@
 import { StreamError } from '@rivulet/protocol';
 import { withDeadline } from './deadline';
 import type { KafkaClient } from './kafka-client';
-import { buildMetadata, unparsed } from './kafka-internals';
-import type { ClusterMetadata, KafkaBroker } from './kafka-internals';
+import { metadataOf } from './kafka-epoch-requests';
+import type { ClusterMetadata } from './kafka-epoch-requests';
+import type { KafkaBroker } from './kafka-internals';
+import type { KafkaLeaders } from './kafka-leaders';
 
 const BACKOFF_MS = 50;
 const BACKOFF_MS_MAX = 1000;
 const DISCONNECT_MS_MAX = 2000;
-/** Brokers asked at once: the first answer counts, and it takes as many hanging ones to wait for nothing. */
+/** Brokers asked at once: it takes as many hanging ones to wait for nothing. */
 const ASKED_MAX = 3;
 const ASK_MS_MAX = 2000;
 /** A request to a leader that takes this long is a reason to look whether its partitions have moved. */
@@ -23,7 +25,7 @@ interface Node { address: string; broker: KafkaBroker }
  *
  * kafkajs has one of its own, which is not used: it asks one broker at random, also one that hangs, while everybody waits; it tries
  * the same seed for ever when that one hangs at the start; and it takes no answer at all as long as any partition is without a
- * leader. Here several are asked, the first answer counts, and each topic and partition stands for itself [KAFKA-24].
+ * leader. Here several are asked, half of them suffice, and each topic and partition stands for itself [KAFKA-24].
  */
 export class KafkaClusterView {
   private readonly createBroker: ReturnType<KafkaClient['brokerFactory']>;
@@ -31,12 +33,12 @@ export class KafkaClusterView {
   /** Used until a first answer, and again when nobody known answers. */
   private seeds: Node[] = [];
   private readonly wanted = new Set<string>();
-  /** Leader of each partition, or -1. */
-  private readonly topics = new Map<string, number[]>();
   private refreshing: Promise<string> | null = null;
+  private refreshedAt = -Infinity;
   private isClosed = false;
 
-  constructor(readonly client: KafkaClient) {
+  /** @param leaders shared by the clients of a process: what one learns of the cluster all know */
+  constructor(readonly client: KafkaClient, private readonly leaders: KafkaLeaders) {
     this.createBroker = client.brokerFactory();
   }
 
@@ -45,11 +47,11 @@ export class KafkaClusterView {
     // Also what is known already: an answer is about all topics while none is wanted. From the first one on it is only about those that
     // are, and a topic that is not would keep the leaders it had then, for ever.
     this.wanted.add(topic);
-    if (this.topics.has(topic)) return;
+    if (this.nodes.size > 0 && this.leaders.has(topic)) return;
     // A refresh under way may have been asked before.
     await this.refresh();
-    if (!this.topics.has(topic)) await this.refresh();
-    if (this.topics.has(topic)) {
+    if (!this.leaders.has(topic)) await this.refresh();
+    if (this.leaders.has(topic)) {
       // Somebody else who waited for it may have given it up meanwhile.
       this.wanted.add(topic);
       return;
@@ -59,19 +61,28 @@ export class KafkaClusterView {
   }
 
   partitions(topic: string): number {
-    return this.topics.get(topic)?.length ?? 0;
+    return this.leaders.partitions(topic);
   }
 
   /** @returns node id of the leader; null when unknown or between two leaders */
   leader(topic: string, partition: number): number | null {
-    const leader = this.topics.get(topic)?.[partition] ?? -1;
-    return this.nodes.has(leader) ? leader : null;
+    const { nodeId } = this.leaders.of(topic, partition);
+    return this.nodes.has(nodeId) ? nodeId : null;
+  }
+
+  /** @returns the newest that is known; -1 when unknown, and then Kafka checks nothing */
+  leaderEpoch(topic: string, partition: number): number {
+    return this.leaders.of(topic, partition).epoch;
   }
 
   /** @returns the identity of the cluster, from a fresh answer */
   refresh(): Promise<string> {
     this.refreshing ??= this.load().finally(() => { this.refreshing = null; });
     return this.refreshing;
+  }
+
+  async refreshIfOlder(ageMsMax: number): Promise<void> {
+    if (performance.now() - this.refreshedAt > ageMsMax) await this.refresh();
   }
 
   async broker(nodeId: number): Promise<KafkaBroker> {
@@ -96,17 +107,20 @@ export class KafkaClusterView {
   }
 
   /** The same with the leader of one partition, whoever that is. */
-  async requestLeader<T>(topic: string, partition: number, send: (broker: KafkaBroker) => Promise<T>): Promise<T> {
+  async requestLeader<T>(
+    topic: string, partition: number, send: (broker: KafkaBroker, leaderEpoch: number) => Promise<T>,
+  ): Promise<T> {
     await this.addTopic(topic);
     const nodeId = this.leader(topic, partition);
     if (nodeId === null) throw new StaleMetadata(`${topic} ${partition} has no leader now`);
-    return this.request(nodeId, [{ topic, partition }], send);
+    return this.request(nodeId, [{ topic, partition }], (broker) => send(broker, this.leaderEpoch(topic, partition)));
   }
 
   /** @returns the broker that coordinates a group, and where it is */
   async coordinator(groupId: string): Promise<{ broker: KafkaBroker; address: string }> {
     if (this.nodes.size === 0) await this.refresh();
-    const { coordinator } = await ask([...this.nodes.values()], (broker) => broker.findGroupCoordinator({ groupId, coordinatorType: 0 }));
+    const known = [...this.nodes.values()];
+    const { coordinator } = await ask(known, 1, (broker) => broker.findGroupCoordinator({ groupId, coordinatorType: 0 }));
     if (!this.nodes.has(coordinator.nodeId)) await this.refresh();
     return { broker: await this.broker(coordinator.nodeId), address: this.nodes.get(coordinator.nodeId)!.address };
   }
@@ -143,20 +157,28 @@ export class KafkaClusterView {
 
   private async load(): Promise<string> {
     if (this.isClosed) throw new Error('The client is closed.');
-    const question = (broker: KafkaBroker) => this.metadataOf(broker);
-    let metadata: ClusterMetadata | null = null;
-    if (this.nodes.size > 0) metadata = await ask([...this.nodes.values()], question).catch(() => null);
-    // Addresses may have changed altogether; an error here is the one worth telling.
-    metadata ??= await ask(await this.seedNodes(), question);
-    await this.take(metadata);
-    return metadata.clusterId;
+    const startedAt = performance.now();
+    const learn = (broker: KafkaBroker) => this.learn(broker);
+    // Half of those asked: one that woke from a hang may be the first to answer, and knows only what was before [KAFKA-27].
+    const half = (nodes: readonly Node[]) => Math.ceil(Math.min(nodes.length, ASKED_MAX) / 2);
+    const known = [...this.nodes.values()];
+    let clusterId: string | null = null;
+    if (known.length > 0) clusterId = await ask(known, half(known), learn).catch(() => null);
+    if (clusterId === null) {
+      // Addresses may have changed altogether; an error here is the one worth telling.
+      const seeds = await this.seedNodes();
+      clusterId = await ask(seeds, half(seeds), learn);
+    }
+    this.refreshedAt = startedAt;
+    return clusterId;
   }
 
-  private async metadataOf(broker: KafkaBroker): Promise<ClusterMetadata> {
-    const request = buildMetadata({ topics: [...this.wanted], allowAutoTopicCreation: false });
-    const metadata = (await broker.connectionPool.send(unparsed(request))) as ClusterMetadata;
+  /** Also an answer that comes after enough others counts: what is newer in it is news. */
+  private async learn(broker: KafkaBroker): Promise<string> {
+    const metadata = await metadataOf(broker, [...this.wanted]);
     if (metadata.brokers.length === 0) throw new StaleMetadata('The broker knows no broker yet');
-    return metadata;
+    if (!this.isClosed) await this.take(metadata);
+    return metadata.clusterId;
   }
 
   private async take(metadata: ClusterMetadata): Promise<void> {
@@ -170,14 +192,13 @@ export class KafkaClusterView {
     }
     for (const { nodeId, host, port } of metadata.brokers) {
       if (this.nodes.has(nodeId)) continue;
-      this.nodes.set(nodeId, { address: `${host}:${port}`, broker: await this.createBroker(host, port, nodeId) });
+      const broker = await this.createBroker(host, port, nodeId);
+      // Another answer may have come meanwhile.
+      if (!this.nodes.has(nodeId)) this.nodes.set(nodeId, { address: `${host}:${port}`, broker });
     }
-    for (const { topic, topicErrorCode, partitionMetadata } of metadata.topicMetadata) {
+    for (const { topic, errorCode, leaders } of metadata.topics) {
       // A topic that is missing from one answer may be known to the next broker: what we know of it stays.
-      if (topicErrorCode !== 0 || partitionMetadata.length === 0) continue;
-      const leaders: number[] = [];
-      for (const { partitionId, leader } of partitionMetadata) leaders[partitionId] = leader;
-      this.topics.set(topic, leaders);
+      if (errorCode === 0 && leaders.length > 0) this.leaders.learn(topic, leaders);
     }
   }
 
@@ -201,14 +222,21 @@ export class KafkaClusterView {
   }
 }
 
-/** Asks several brokers at once; the first answer counts. @throws what the first that failed says, or that none answered in time */
-async function ask<T>(nodes: readonly Node[], question: (broker: KafkaBroker) => Promise<T>): Promise<T> {
-  const asked = shuffled(nodes).slice(0, ASKED_MAX).map(async ({ broker }) => question(await connected(broker)));
-  try {
-    return await withDeadline(Promise.any(asked), ASK_MS_MAX, 'An answer of the cluster');
-  } catch (error) {
-    throw error instanceof AggregateError ? error.errors[0] : error;
-  }
+/** Asks several brokers at once. @returns the first answer, once so many have answered, or those who can or all that did in time */
+async function ask<T>(nodes: readonly Node[], enough: number, question: (broker: KafkaBroker) => Promise<T>): Promise<T> {
+  const asked = shuffled(nodes).slice(0, ASKED_MAX);
+  const answers: T[] = [];
+  const failures: unknown[] = [];
+  const answered = new Promise<void>((resolve) => {
+    for (const { broker } of asked) {
+      void connected(broker).then(question).then((answer) => answers.push(answer), (error) => failures.push(error)).then(() => {
+        if (answers.length >= enough || answers.length + failures.length === asked.length) resolve();
+      });
+    }
+  });
+  await withDeadline(answered, ASK_MS_MAX, 'An answer of the cluster').catch((error) => failures.push(error));
+  if (answers.length > 0) return answers[0]!;
+  throw failures[0];
 }
 
 async function connected(broker: KafkaBroker): Promise<KafkaBroker> {

@@ -1,7 +1,7 @@
 import type { FetchPlace } from './kafka-fetch';
 import { FetchSession } from './kafka-fetch-session';
 
-const place = (partition: number, from: number, topic = 't'): FetchPlace => ({ topic, partition, from, bytesMax: 1000 });
+const place = (partition: number, from: number, topic = 't', leaderEpoch = 3): FetchPlace => ({ topic, partition, leaderEpoch, from, bytesMax: 1000 });
 
 /** A session that the broker has opened with these places. */
 function open(...places: FetchPlace[]): FetchSession {
@@ -20,7 +20,13 @@ test('the first request is a full one, and those after it name only what is new 
   session.answered(7);
   const moved = [place(0, 5), place(1, 12), place(2, 0)];
   expect(session.begin(moved)).toEqual({ sessionId: 7, sessionEpoch: 2, places: moved.slice(1), forgotten: [] });
-  expect([...session.known]).toEqual([['t/0', 5], ['t/1', 12], ['t/2', 0]]);
+  expect([...session.known.values()]).toEqual(moved);
+});
+
+test('[KAFKA-27] a leader that was elected anew is told its new epoch, or it would refuse the partition for ever', () => {
+  const session = open(place(0, 5), place(1, 9));
+  const again = place(1, 9, 't', 4);
+  expect(session.begin([place(0, 5), again])).toMatchObject({ places: [again], forgotten: [] });
 });
 
 test('what is not wanted any more is forgotten once, and named again when it comes back', () => {
@@ -48,5 +54,5 @@ test('a full request that failed is followed by one that names everything again 
   const session = new FetchSession();
   session.begin([place(0, 5), place(1, 9)]);
   expect(session.begin([place(0, 5)])).toEqual({ sessionId: 0, sessionEpoch: 0, places: [place(0, 5)], forgotten: [] });
-  expect([...session.known]).toEqual([['t/0', 5]]);
+  expect([...session.known.values()]).toEqual([place(0, 5)]);
 });

@@ -20,8 +20,8 @@ const keyOf = (topic: string, partition: number): string => `${topic}/${partitio
  * session at any time; it says so, and the next request is a full one.
  */
 export class FetchSession {
-  /** Where each partition of the session is read from. */
-  readonly known = new Map<string, number>();
+  /** What is fetched, as the broker knows it. */
+  readonly known = new Map<string, FetchPlace>();
   private id = 0;
   private epoch = 0;
 
@@ -34,8 +34,9 @@ export class FetchSession {
     for (const place of places) {
       const key = keyOf(place.topic, place.partition);
       wanted.add(key);
-      if (this.known.get(key) === place.from) continue;
-      this.known.set(key, place.from);
+      const known = this.known.get(key);
+      if (known?.from === place.from && known.leaderEpoch === place.leaderEpoch) continue;
+      this.known.set(key, place);
       changed.push(place);
     }
     const forgotten: FetchRequestPart['forgotten'] = [];

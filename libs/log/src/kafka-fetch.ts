@@ -1,10 +1,18 @@
+import { READ_UNCOMMITTED } from './kafka-epoch-requests';
 import type { FetchSession } from './kafka-fetch-session';
 import { buildFetch, FETCH_API_KEY, FETCH_VERSION } from './kafka-internals';
 import type { KafkaBroker } from './kafka-internals';
 import { decodeRecordSet, readInt64 } from './record-batch';
 import type { RecordSet } from './record-batch';
 
-export interface FetchPlace { topic: string; partition: number; from: number; bytesMax: number }
+export interface FetchPlace {
+  topic: string;
+  partition: number;
+  /** The newest that is known: a leader of before refuses it [KAFKA-27]. */
+  leaderEpoch: number;
+  from: number;
+  bytesMax: number;
+}
 export interface FetchBounds { waitMs: number; bytesMax: number; isChecked?: boolean }
 export interface FetchedPartition extends RecordSet {
   topic: string;
@@ -15,8 +23,6 @@ export interface FetchedPartition extends RecordSet {
 }
 
 export const ERROR_OFFSET_OUT_OF_RANGE = 1;
-/** We write no transactions. Reading only committed records would let somebody else's hanging transaction stop the partition. */
-export const READ_UNCOMMITTED = 0;
 
 const ERROR_FETCH_SESSION_ID_NOT_FOUND = 70;
 const ERROR_INVALID_FETCH_SESSION_EPOCH = 71;
@@ -48,7 +54,7 @@ async function fetchOnce(
   broker: KafkaBroker, places: FetchPlace[], bounds: FetchBounds, session: FetchSession | undefined,
 ): Promise<FetchedPartition[]> {
   const part = session?.begin(places);
-  const from = session?.known ?? new Map(places.map((place) => [`${place.topic}/${place.partition}`, place.from]));
+  const asked = session?.known ?? new Map(places.map((place) => [`${place.topic}/${place.partition}`, place]));
   const fetch = buildFetch({
     isolationLevel: READ_UNCOMMITTED,
     maxWaitTime: bounds.waitMs,
@@ -70,23 +76,23 @@ async function fetchOnce(
   const errorCode = raw.readInt16BE(4);
   if (errorCode === ERROR_FETCH_SESSION_ID_NOT_FOUND || errorCode === ERROR_INVALID_FETCH_SESSION_EPOCH) throw new SessionGone();
   if (errorCode !== 0) throw new Error(`The fetch was refused with Kafka error ${errorCode}.`);
-  const fetched = await decodeFetch(raw, from, bounds.isChecked ?? false);
+  const fetched = await decodeFetch(raw, asked, bounds.isChecked ?? false);
   session?.answered(raw.readInt32BE(6));
   return fetched;
 }
 
 function byTopic(places: FetchPlace[]): Parameters<typeof buildFetch>[0]['topics'] {
-  const topics = new Map<string, { partition: number; fetchOffset: string; maxBytes: number }[]>();
-  for (const { topic, partition, from, bytesMax } of places) {
+  const topics = new Map<string, Parameters<typeof buildFetch>[0]['topics'][number]['partitions']>();
+  for (const { topic, partition, leaderEpoch, from, bytesMax } of places) {
     let partitions = topics.get(topic);
     if (!partitions) topics.set(topic, (partitions = []));
-    partitions.push({ partition, fetchOffset: String(from), maxBytes: bytesMax });
+    partitions.push({ partition, currentLeaderEpoch: leaderEpoch, fetchOffset: String(from), maxBytes: bytesMax });
   }
   return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
 }
 
 /** Fetch response, version 10: throttle time, error, session, then topics of partitions with their record sets. */
-async function decodeFetch(raw: Buffer, from: ReadonlyMap<string, number>, isChecked: boolean): Promise<FetchedPartition[]> {
+async function decodeFetch(raw: Buffer, asked: ReadonlyMap<string, FetchPlace>, isChecked: boolean): Promise<FetchedPartition[]> {
   const fetched: FetchedPartition[] = [];
   let at = 10; // throttle 4, error 2, session 4
   const int32 = () => raw.readInt32BE((at += 4) - 4);
@@ -104,7 +110,7 @@ async function decodeFetch(raw: Buffer, from: ReadonlyMap<string, number>, isChe
       const size = Math.max(0, int32());
       const set = raw.subarray(at, at + size);
       at += size;
-      const next = from.get(`${topic}/${partition}`);
+      const next = asked.get(`${topic}/${partition}`)?.from;
       if (next === undefined) continue;
       fetched.push({ topic, partition, errorCode: partitionError, highWatermark, ...(await decodeRecordSet(set, next, isChecked)) });
     }

@@ -34,10 +34,6 @@ export interface KafkaBroker {
   }): Promise<{ memberAssignment: Buffer }>;
   heartbeat(request: { groupId: string; memberId: string; groupGenerationId: number }): Promise<unknown>;
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
-  listOffsets(request: {
-    isolationLevel: number;
-    topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[];
-  }): Promise<{ responses: { topic: string; partitions: { partition: number; errorCode: number; offset: string }[] }[] }>;
 }
 
 export interface ProtocolRequest {
@@ -52,7 +48,7 @@ interface FetchArguments {
   maxWaitTime: number;
   minBytes: number;
   maxBytes: number;
-  topics: { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[];
+  topics: { topic: string; partitions: { partition: number; currentLeaderEpoch: number; fetchOffset: string; maxBytes: number }[] }[];
   /** KIP-227; left out: a fetch without a session. */
   sessionId?: number;
   sessionEpoch?: number;
@@ -76,16 +72,6 @@ export interface ProduceAnswer {
   topics: { topicName: string; partitions: { partition: number; errorCode: number; baseOffset: string }[] }[];
 }
 
-export interface ClusterMetadata {
-  brokers: { nodeId: number; host: string; port: number }[];
-  clusterId: string;
-  topicMetadata: {
-    topicErrorCode: number;
-    topic: string;
-    partitionMetadata: { partitionErrorCode: number; partitionId: number; leader: number }[];
-  }[];
-}
-
 interface RequestQueue {
   pending: unknown[];
   throttledUntil: number;
@@ -105,7 +91,7 @@ export const FETCH_VERSION = 10;
 export const FETCH_API_KEY = 1;
 export const buildFetch = versionsOf<FetchArguments>('fetch').protocol({ version: FETCH_VERSION });
 export const buildProduce = versionsOf<ProduceArguments>('produce').protocol({ version: 7 });
-export const buildMetadata = versionsOf<{ topics: string[]; allowAutoTopicCreation: boolean }>('metadata').protocol({ version: 6 });
+export const buildMetadata6 = versionsOf<{ topics: string[]; allowAutoTopicCreation: boolean }>('metadata').protocol({ version: 6 });
 
 /** Leaves errors to the caller: kafkajs's own parsers throw the first one they meet, and with it everything else the answer says. */
 export const unparsed = ({ request, response }: ProtocolRequest): ProtocolRequest => ({
@@ -120,6 +106,23 @@ export const { lookupCodecByAttributes, Codecs } = require('kafkajs/src/protocol
   lookupCodecByAttributes(attributes: number): Codec | null;
   Codecs: Record<CompressionTypes, () => Codec>;
 };
+
+export interface KafkaEncoder {
+  writeInt8(value: number): KafkaEncoder;
+  writeInt32(value: number): KafkaEncoder;
+  writeInt64(value: number): KafkaEncoder;
+  writeString(value: string): KafkaEncoder;
+}
+export const Encoder = require('kafkajs/src/protocol/encoder') as new () => KafkaEncoder;
+export interface KafkaDecoder {
+  readInt16(): number;
+  readInt32(): number;
+  readInt64(): bigint;
+  readBoolean(): boolean;
+  readString(): string;
+  readArray<T>(read: (decoder: KafkaDecoder) => T): T[];
+}
+export const Decoder = require('kafkajs/src/protocol/decoder') as new (raw: Buffer) => KafkaDecoder;
 
 /** Of a whole buffer, unsigned. */
 export const crc32C = require('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number;

@@ -6,6 +6,7 @@ import { withDeadline } from './deadline';
 import { KafkaClient } from './kafka-client';
 import type { KafkaClientOptions } from './kafka-client';
 import { KafkaClusterView } from './kafka-cluster-view';
+import { KafkaLeaders } from './kafka-leaders';
 import { KafkaMembership } from './kafka-membership';
 import { KafkaPointReads } from './kafka-point-reads';
 import { KafkaProducer } from './kafka-producer';
@@ -42,6 +43,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
 
 class KafkaLog implements Log {
   readonly kind = 'kafka';
+  private readonly leaders = new KafkaLeaders();
   private readonly producers = new Map<ProducerClass, KafkaProducer>();
   private readonly appenders = new Set<{ close(): Promise<void> }>();
   private readonly memberships = new Set<KafkaMembership>();
@@ -53,11 +55,11 @@ class KafkaLog implements Log {
 
   constructor(private readonly options: KafkaLogOptions) {
     const { logger } = options;
-    this.reads = new KafkaPointReads((name) => this.client(name), options.readDeadlineMs ?? READ_DEADLINE_MS, logger);
+    this.reads = new KafkaPointReads((name) => this.client(name), this.leaders, options.readDeadlineMs ?? READ_DEADLINE_MS, logger);
     const bounds = (topic: string, partition: number) => this.reads.bounds(topic, partition);
     const turns = new BulkTurns();
     const tails = (name: string, limits: TailBounds) =>
-      new KafkaTails(new KafkaClusterView(this.client(name)), bounds, limits, turns, logger);
+      new KafkaTails(this.clusterView(name), bounds, limits, turns, logger);
     this.tails = { interactive: tails('tails', INTERACTIVE_BOUNDS), bulk: tails('tails-bulk', BULK_BOUNDS) };
   }
 
@@ -80,7 +82,7 @@ class KafkaLog implements Log {
   appender<T>(options: AppenderOptions<T>): Appender<T> {
     let producer = this.producers.get(options.class);
     if (!producer) {
-      producer = new KafkaProducer(new KafkaClusterView(this.client(`append-${options.class}`)), this.options.compression ?? 'none');
+      producer = new KafkaProducer(this.clusterView(`append-${options.class}`), this.options.compression ?? 'none');
       this.producers.set(options.class, producer);
     }
     const requestBytesMax = options.class === 'bulk' ? BULK_REQUEST_BYTES_MAX : undefined;
@@ -103,7 +105,7 @@ class KafkaLog implements Log {
   }
 
   async join(options: JoinOptions): Promise<Membership> {
-    const membership = new KafkaMembership(new KafkaClusterView(this.client('group')), options, this.options.logger);
+    const membership = new KafkaMembership(this.clusterView('group'), options, this.options.logger);
     this.memberships.add(membership);
     await membership.start();
     return membership;
@@ -122,6 +124,10 @@ class KafkaLog implements Log {
     const admin = await this.admin?.catch(() => null);
     if (admin) await withDeadline(admin.disconnect(), CHECK_MS_MAX, 'Disconnecting').catch(() => undefined);
     this.adminClient?.close();
+  }
+
+  private clusterView(name: string): KafkaClusterView {
+    return new KafkaClusterView(this.client(name), this.leaders);
   }
 
   private client(name: string): KafkaClient {

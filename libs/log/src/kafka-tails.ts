@@ -132,7 +132,8 @@ export class KafkaTails {
     try {
       if (this.limits.isBulk) await this.turns.free();
       const bytesMax = this.limits.partitionBytesMax;
-      const places = tails.map(({ topic, partition, nextOffset }) => ({ topic, partition, from: nextOffset, bytesMax }));
+      const places = tails.map(({ topic, partition, nextOffset }) => (
+        { topic, partition, leaderEpoch: this.view.leaderEpoch(topic, partition), from: nextOffset, bytesMax }));
       const bounds = { waitMs: this.nextPollMs(leader), bytesMax: this.limits.fetchBytesMax };
       fetched = await this.view.request(leader, places, (broker) => fetchPartitions(broker, places, bounds, this.sessionOf(leader)));
     } catch (error) {
