@@ -14,12 +14,24 @@ const TYPES = path.join(DIST, 'types');
 const { exports: subpaths } = JSON.parse(readFileSync(path.join(HERE, 'package.json'), 'utf8'));
 const entries = Object.keys(subpaths).filter((name) => !name.endsWith('.json')).map((name) => (name === '.' ? 'index' : name.slice(2)));
 
+/** The table of errors with codes and what to do next, without its texts: what the service answers has them, and a page counts bytes. */
+function errorsWithoutTexts(file) {
+  let rows = 0;
+  const contents = readFileSync(file, 'utf8').replace(/\brow\((\d+, '[a-z]+'), '(?:[^'\\\n]|\\.)+'\)/g, (_, facts) => {
+    rows += 1;
+    return `row(${facts}, '')`;
+  });
+  if (rows === 0 || /\brow\(\d.*, '[^']+'\)/.test(contents)) throw new Error(`${file} looks otherwise than build.mjs knows: mend errorsWithoutTexts`);
+  return { contents, loader: 'ts' };
+}
+
 /** The protocol from its sources, and in browsers NAME-browser.ts for NAME-node.ts; other packages stay imports. */
 const resolving = (isBrowser) => ({
   name: 'resolving',
-  setup({ onResolve, resolve }) {
+  setup({ onResolve, onLoad, resolve }) {
     onResolve({ filter: /^@rivulet\/protocol$/ }, () => ({ path: path.join(PROTOCOL, 'src', 'index.ts'), sideEffects: false }));
     if (!isBrowser) return;
+    onLoad({ filter: /[\\/]protocol[\\/]src[\\/]errors\.ts$/ }, ({ path: file }) => errorsWithoutTexts(file));
     onResolve({ filter: /^\.\/[a-z-]+-node$/ }, ({ path: name, kind, resolveDir }) =>
       resolve(name.replace(/-node$/, '-browser'), { kind, resolveDir }));
   },

@@ -1,10 +1,11 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import type { BuildResult } from 'esbuild';
+import { ERRORS } from '@rivulet/protocol';
 import { startRivulet } from '@rivulet/standalone';
 import type { RunningRivulet } from '@rivulet/standalone';
 import ts from 'typescript';
@@ -142,6 +143,22 @@ describe('from a browser', () => {
       expect(inputs).not.toMatch(/node_modules\/ws\/|dist\/(esm|cjs)\//);
       expect(Object.values(metafile.outputs).flatMap(({ imports }) => imports.filter(({ external }) => external))).toEqual([]);
     }
+  });
+
+  test('its errors have code and next step as everywhere, the text of the service, and none of their own', () => {
+    const browser = path.join(CLIENT, 'dist', 'browser');
+    const files = readdirSync(browser).filter((name) => name.endsWith('.js')).map((name) => readFileSync(path.join(browser, name), 'utf8'));
+    expect(files.filter((text) => Object.values(ERRORS).some((row) => text.includes(row.text)))).toEqual([]);
+    // The build for browsers runs in Node too, as far as this needs it.
+    const said = runNode('errors.mjs', `import { StreamError, rivulet } from './node_modules/@rivulet/client/dist/browser/index.js';
+      const own = new StreamError('STREAM_GONE');
+      const body = JSON.stringify({ code: 'STREAM_FINAL', status: 409, detail: 'It has ended, said the service.' });
+      const client = rivulet({ url: 'http://x', token: 't', fetch: async () => new Response(body, { status: 409 }) });
+      const { code, row, message } = await client.state('made-up').catch((error) => error);
+      console.log(JSON.stringify([own.code, own.row.status, own.row.next, own.message, code, row.next, message]));`);
+    expect(JSON.parse(said)).toEqual([
+      'STREAM_GONE', 410, 'stop', 'STREAM_GONE', 'STREAM_FINAL', 'stop', 'STREAM_FINAL: It has ended, said the service.',
+    ]);
   });
 
   test('a reader is at most 15 KiB gzipped, without the Protobuf runtime', async () => {

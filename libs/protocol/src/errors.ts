@@ -11,7 +11,7 @@ export interface ErrorRow {
   close: number;
   /** What the peer does next: `retry` the same call later, `resume` from a cursor or `next`, or `stop`. */
   next: NextStep;
-  /** What happened and what to do about it. */
+  /** What happened and what to do about it. Empty in the client's build for browsers: there the service's own text is shown. */
   text: string;
 }
 
@@ -84,7 +84,7 @@ export class StreamError extends Error {
     readonly details: Readonly<Record<string, unknown>> & { detail?: string; retryAfterMs?: number } = {},
     options?: { cause?: unknown },
   ) {
-    super(details.detail ? `${code}: ${details.detail}` : `${code}: ${ERRORS[code].text}`, options);
+    super([code, details.detail || ERRORS[code].text].filter((part) => part !== '').join(': '), options);
     this.name = 'StreamError';
   }
 
