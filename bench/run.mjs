@@ -18,8 +18,7 @@ const SYSTEMS = {
   restore: {},
   'fan-out': {},
   'slow-reader': {},
-  // The cache of views takes what it may, 256 MiB unless told otherwise: beside it the memory of a gigabyte in passing could not be told.
-  file: { counts: { fanout: 2 }, proxy: true, env: { RIVULET_FANOUT_VIEW_BYTES_MAX: String(32 << 20) } },
+  file: { counts: { fanout: 2 }, proxy: true },
   drops: { counts: { fanout: 2 }, proxy: true },
   storm: {},
   follower: { counts: { fanout: 2 } },

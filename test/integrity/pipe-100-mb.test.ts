@@ -10,7 +10,7 @@ import { startSystem } from '../support/system';
 import type { System } from '../support/system';
 
 const BYTES = 100 * 1024 * 1024;
-const VIEW_BYTES_MAX = 16 * 1024 * 1024; // an eighth of the file: late readers must go to the log
+const VIEW_BYTES_MAX = 16 * 1024 * 1024; // one stream takes a quarter of it: late readers must go to the log
 
 let system: System;
 let folder: string;

@@ -126,7 +126,7 @@ describe('what the simulation notices', () => {
       const { end } = broker.partition('sim.fragments', 0);
       return { ...record, value: encodeOwner({ ...owner, replayFrom: Math.max(owner.replayFrom, Math.min(owner.replayFrom + 6, end)) }) };
     })));
-    const noticed = /a takeover at \d+ (has another state|does not know)|is not what the log gives|is not the refold|STREAM_NOT_FOUND/;
+    const noticed = /\d (has another state|does not know)|is not what the log gives|is not the refold|STREAM_NOT_FOUND/;
     expect(await firstFailure()).toMatch(noticed);
   });
 

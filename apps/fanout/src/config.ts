@@ -13,8 +13,8 @@ export const fanoutRows = {
     doc: 'Shown to operators as the address of the owner of a partition (GET /v1/admin/partitions). Default: its own host and port.',
   }),
   viewBytesMax: integerRow({
-    env: 'RIVULET_FANOUT_VIEW_BYTES_MAX', fallback: 256 * MIB, min: MIB, max: 1_099_511_627_776,
-    doc: 'Memory for recent fragments over all streams, bytes; what does not fit is read back from the log.',
+    env: 'RIVULET_FANOUT_VIEW_BYTES_MAX', fallback: 64 * MIB, min: MIB, max: 1_099_511_627_776,
+    doc: 'Memory for recent fragments over all streams, bytes, of which one stream takes at most a quarter; what does not fit is read back from the log.',
   }),
   coldScansMax: integerRow({
     env: 'RIVULET_FANOUT_COLD_SCANS_MAX', fallback: 4, min: 1, max: 256,

@@ -66,16 +66,18 @@ describe('the cache', () => {
     append(watched, 1, 10, 1000);
     append(old, 1, 10, 1000);
     watched.read(1, everything);
-    append(cache.create('new'), 1, 38, 1200);
+    for (const name of ['new', 'newer', 'newest']) append(cache.create(name), 1, 11, 1200);
     expect(old.read(10, everything)).toBeNull();
     expect(watched.read(1, everything)).not.toBeNull();
   });
 
-  test('a stream larger than the cap keeps its newest part', () => {
-    const cache = new ViewCache({ bytesMax: 256 * 1024 });
-    const view = cache.create('large');
+  test('[WATCH-4] a large stream keeps its newest part in a quarter of the cap, and the others keep theirs', () => {
+    const cache = new ViewCache({ bytesMax: 1024 * 1024 });
+    const [answer, view] = [cache.create('answer'), cache.create('large')];
+    append(answer, 1, 100, 30);
     for (let from = 1; from <= 4000; from += 10) append(view, from, 10, 1000);
-    expect(cache.bytes).toBeLessThanOrEqual(256 * 1024);
+    expect(view.cost).toBeLessThanOrEqual(256 * 1024);
+    expect(answer.read(1, everything)).toMatchObject([{ first: 1, last: 100 }]);
     expect(view.next).toBe(4001);
     expect(view.first).toBeGreaterThan(3000);
     expect(view.read(4000, everything)).toMatchObject([{ first: 4000, last: 4000 }]);

@@ -8,9 +8,13 @@ export interface ViewCacheOptions {
   onEvict?: () => void;
 }
 
+/** The part of the cap that one stream may take: a file in passing must not drive out what many small streams are resumed from. */
+const STREAM_SHARE = 1 / 4;
+
 /**
  * One byte cap over the views of all streams. Above it the stream watched least recently loses its oldest stretch, at any time, also the
- * head of a stream being watched: memory is a setting, and what is dropped is read back from the log.
+ * head of a stream being watched: memory is a setting, and what is dropped is read back from the log. A stream above its own share loses
+ * its own oldest stretch.
  */
 export class ViewCache implements ViewAccount {
   /** Views that hold something, least recently watched first. A new one counts as just watched: whoever opened it is about to. */
@@ -32,7 +36,8 @@ export class ViewCache implements ViewAccount {
   grew(view: StreamView, cost: number): void {
     this.total += cost;
     if (!this.order.has(view)) this.moveToNewest(view);
-    while (this.total > this.options.bytesMax && this.order.size > 0) this.evictOne();
+    while (view.cost > this.options.bytesMax * STREAM_SHARE) this.evict(view);
+    while (this.total > this.options.bytesMax && this.order.size > 0) this.evictOldest();
   }
 
   shrank(view: StreamView, cost: number): void {
@@ -52,11 +57,12 @@ export class ViewCache implements ViewAccount {
     this.newest = view;
   }
 
-  private evictOne(): void {
-    for (const oldest of this.order) {
-      oldest.evict();
-      this.options.onEvict?.();
-      return;
-    }
+  private evictOldest(): void {
+    for (const oldest of this.order) return this.evict(oldest);
+  }
+
+  private evict(view: StreamView): void {
+    view.evict();
+    this.options.onEvict?.();
   }
 }
