@@ -1,45 +1,56 @@
 // Does a reader at a tenth of the speed cost anybody anything? One stream of 2 MB/s to ten sessions, and the same with ten more that read
 // 200 kB/s each: what the others' latency and the memory of fanout become, and that the slow ones get the same bytes, in fewer frames.
-import { createHash } from 'node:crypto';
+// The slow ones are read in a process of their own. With and without alternate, many times: the machine's own swings are in both.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { metricOf } from './cluster.mjs';
+import { ReadingSession, STAMP_CHARACTERS } from './reading-session.mjs';
 import { quantiles, row } from './report.mjs';
 import { elapse, openStream } from './streams.mjs';
-import { PostSocket, SseSocket } from './wire-sockets.mjs';
+import { PostSocket } from './wire-sockets.mjs';
 
+const SLOW = fileURLToPath(new URL('./reading-session.mjs', import.meta.url));
 const SESSIONS = 10;
 const PER_SECOND = 100;
 const FRAGMENT_BYTES = 20_000;
 const SLOW_BYTES_PER_SECOND = (PER_SECOND * FRAGMENT_BYTES) / 10;
+const SECONDS = 15;
+/** Until the buffers of the kernel are full, slow readers are not behind: what is sent in that time is not measured. */
+const FILL_SECONDS = 5;
 const SAMPLE_MS = 200;
 const MIB = 1_048_576;
 const CATCH_UP_MS_MAX = 120_000;
-/** Each fragment ends with the time it was sent. */
-const STAMP_CHARACTERS = 16;
 const FILLER = 'x'.repeat(FRAGMENT_BYTES - STAMP_CHARACTERS);
 
-/** One session; what it reads is hashed. `bytesPerSecond` 0: as fast as it comes. */
-class ReadingSession {
-  frames = 0; sequence = 0; isFinal = false; latencies = [];
-  #hash = createHash('sha256');
-
-  constructor(url, token, bytesPerSecond) {
-    this.socket = new SseSocket(url, token, (name, data) => this.#take(name, data), { bytesPerSecond });
-    this.opened = this.socket.opened;
+/** Slow sessions of one stream, in another process. */
+class SlowReaders {
+  constructor(url, token) {
+    this.child = fork(SLOW, [JSON.stringify({ url, token, sessions: SESSIONS, bytesPerSecond: SLOW_BYTES_PER_SECOND })]);
+    this.failed = once(this.child, 'exit').then(([code]) => { throw new Error(`the slow readers ended with code ${code}`); });
+    this.failed.catch(() => undefined);
   }
-
-  #take(name, data) {
-    if (name === 'final') this.isFinal = true;
-    if (name !== 'fragment') return;
-    const { to, text } = JSON.parse(data);
-    this.frames += 1;
-    this.sequence = to;
-    this.#hash.update(text);
-    this.latencies.push(performance.now() - Number(text.slice(-STAMP_CHARACTERS)));
+  #next() {
+    return Promise.race([once(this.child, 'message').then(([message]) => message), this.failed]);
   }
-
-  digest() {
-    return this.#hash.digest('hex');
+  opened() {
+    return this.#next();
+  }
+  /** @returns {Promise<number>} the furthest sequence one of them has read */
+  async furthest() {
+    const answer = this.#next();
+    this.child.send('report');
+    return (await answer).sequence;
+  }
+  /** @returns {Promise<{ frames: number[], digests: string[] }>} once all have the final event */
+  async finish() {
+    const answer = this.#next();
+    this.child.send('hurry');
+    return answer;
+  }
+  close() {
+    this.child.kill('SIGKILL');
   }
 }
 
@@ -49,51 +60,64 @@ async function residentBytes(system) {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${system.pid('fanout')}/status`, 'utf8'))[1]) * 1024;
 }
 
-async function measure(system, seconds, slowSessions) {
+const inTime = (promise) => Promise.race([
+  promise, elapse(CATCH_UP_MS_MAX).then(() => { throw new Error('a session did not get the final event'); }),
+]);
+
+/** @returns latencies of the others, ms; and what became of the slow ones, if there are any */
+async function measure(system, hasSlow) {
   const { streamNo, writeToken, readToken } = await openStream(system);
   const url = `${system.urls.fanout}/v1/watch/${streamNo}/events`;
-  const read = (count, bytesPerSecond) => Array.from({ length: count }, () => new ReadingSession(url, readToken, bytesPerSecond));
-  const others = read(SESSIONS, 0);
-  const slow = read(slowSessions, SLOW_BYTES_PER_SECOND);
-  const all = [...others, ...slow];
-  await Promise.all(all.map(({ opened }) => opened));
+  const others = Array.from({ length: SESSIONS }, () => new ReadingSession(url, readToken, 0));
+  const slow = hasSlow ? new SlowReaders(url, readToken) : null;
+  const post = new PostSocket(system.urls.ingest);
   let memory = 0;
   const sampler = setInterval(() => void residentBytes(system).then((bytes) => { memory = Math.max(memory, bytes); }), SAMPLE_MS);
-  const post = new PostSocket(system.urls.ingest);
   try {
+    await Promise.all([slow?.opened(), ...others.map(({ opened }) => opened)]);
     const head = post.request('POST', `/v1/streams/${streamNo}/fragments`, writeToken);
     const startedAt = performance.now();
-    for (let sequence = 1; sequence <= seconds * PER_SECOND; sequence += 1) {
+    for (let sequence = 1; sequence <= SECONDS * PER_SECOND; sequence += 1) {
       await elapse(Math.max(0, startedAt + (sequence * 1000) / PER_SECOND - performance.now()));
       const { status, body } = await post.send(head, `{"seq":${sequence},"data":"${FILLER}${performance.now().toFixed(3).padStart(STAMP_CHARACTERS)}"}`);
       if (status !== 200) throw new Error(`append: ${status} ${body}`);
     }
-    const behind = slow.length === 0 ? 0 : Math.min(...slow.map(({ sequence }) => seconds * PER_SECOND - sequence));
+    const behind = slow === null ? 0 : SECONDS * PER_SECOND - await slow.furthest();
     await post.send(post.request('POST', `/v1/streams/${streamNo}/end`, writeToken), '{}');
-    for (const { socket } of slow) socket.hurry();
-    for (const deadline = performance.now() + CATCH_UP_MS_MAX; all.some(({ isFinal }) => !isFinal);) {
-      if (performance.now() > deadline) throw new Error('a session did not get the final event');
-      await elapse(50);
-    }
-    const framesOf = (sessions) => sessions.reduce((sum, { frames }) => sum + frames, 0) / sessions.length;
+    await inTime(Promise.all(others.map(({ finished }) => finished)));
+    const { frames, digests } = slow === null ? { frames: [], digests: [] } : await inTime(slow.finish());
+    const measured = others.flatMap(({ latencies }) => latencies).filter(({ sequence }) => sequence > FILL_SECONDS * PER_SECOND);
     return {
-      ...quantiles(others.flatMap(({ latencies }) => latencies)), memory, behind,
-      contents: new Set(all.map((session) => session.digest())).size, frames: framesOf(others), slowFrames: framesOf(slow),
+      latencies: measured.map(({ ms }) => ms), memory, behind, slowFrames: frames, frames: others.map((session) => session.frames),
+      contents: new Set([...digests, ...others.map((session) => session.digest())]).size,
     };
   } finally {
     clearInterval(sampler);
     post.close();
-    for (const { socket } of all) socket.close();
+    slow?.close();
+    for (const { socket } of others) socket.close();
   }
 }
 
+const mean = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+
+/** Several measurements as one. */
+const together = (parts) => ({
+  ...quantiles(parts.flatMap(({ latencies }) => latencies)),
+  memory: Math.max(...parts.map(({ memory }) => memory)), behind: Math.min(...parts.map(({ behind }) => behind)),
+  frames: mean(parts.flatMap(({ frames }) => frames)), slowFrames: mean(parts.flatMap(({ slowFrames }) => slowFrames)),
+  contents: Math.max(...parts.map(({ contents }) => contents)),
+});
+
 export async function slowReader({ system, isQuick }) {
-  const seconds = isQuick ? 15 : 30;
-  await measure(system, seconds, 0); // warms, and fills the view cache
-  const before = await measure(system, seconds, 0);
-  const slow = await measure(system, seconds, SESSIONS);
-  const after = await measure(system, seconds, 0);
-  const calm = { p50: (before.p50 + after.p50) / 2, p99: (before.p99 + after.p99) / 2, memory: Math.max(before.memory, after.memory) };
+  const rounds = isQuick ? 2 : 6;
+  await measure(system, true); // warms, and fills the view cache
+  const with_ = []; const without = [];
+  for (let round = 0; round < rounds; round += 1) {
+    // Each is first as often as the other.
+    for (const hasSlow of round % 2 === 0 ? [false, true] : [true, false]) (hasSlow ? with_ : without).push(await measure(system, hasSlow));
+  }
+  const [slow, calm] = [together(with_), together(without)];
   const question = `${SESSIONS} readers at a tenth of the speed, ${SESSIONS} others`;
   const compare = (metric, value, reference, unit, most) => row(question, metric, value, unit, {
     reference, ratio: value / reference, ...(most ? { target: `≤ ${most} × without them`, met: value <= most * reference } : {}),

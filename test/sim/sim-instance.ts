@@ -2,6 +2,7 @@ import { LOG_PATTERNS } from '@rivulet/log';
 import type { LogBatch } from '@rivulet/log';
 import { StreamError } from '@rivulet/protocol';
 import { Auth, crc32, Metrics, StreamNos } from '@rivulet/service';
+import { CatchUp } from '../../apps/fanout/src/catch-up';
 import { ChannelIndex } from '../../apps/fanout/src/channel-index';
 import { ClusterIdentity } from '../../apps/fanout/src/cluster-identity';
 import { controlAppender } from '../../apps/fanout/src/control-appender';
@@ -33,6 +34,7 @@ export interface InstanceOptions {
   log: SimLogOptions;
   owner: OwnerSettings;
   viewBytesMax: number;
+  catchUpMs: number;
   frameBytesMax: number;
   coldScansMax: number;
   wallOffsetMs: number;
@@ -108,6 +110,8 @@ export class SimInstance {
     });
     this.delivery = new Delivery({
       source: this.replicas, metrics: METRICS, auth: AUTH, streamNos: STREAM_NOS, frames: new SharedFrames(), keepAlives: new KeepAlives(),
+      // Virtual time stands still within a turn: a slice is one frame, or has no end.
+      catchUp: new CatchUp(context.time, options.catchUpMs),
       sessions: new NamedSessions({
         metrics: METRICS, time: context.time, limits: { streamSessionsMax: 1, partitionSessionsMax: 1, confirmMs: 5_000 },
         cursors: new SessionCursors({ ...context, topic: broker.names.cursors, idleMs: 60_000, appendMsMax: 5_000 }),

@@ -1,3 +1,4 @@
+import { CATCH_UP_MS } from '../../apps/fanout/src/catch-up';
 import type { OwnerSettings } from '../../apps/fanout/src/owner-settings';
 import type { OpenRecord } from '@rivulet/protocol';
 import type { Random } from './random';
@@ -69,6 +70,7 @@ function planInstance(random: Random): InstanceOptions {
     viewBytesMax: random.pick([1_500, 4_000, 16_000, 1_000_000]),
     frameBytesMax: random.pick([40, 300, 4_000]),
     coldScansMax: random.integer(1, 3),
+    catchUpMs: random.pick([0, CATCH_UP_MS]),
     wallOffsetMs: random.pick([0, 0, -5_000, 5_000]),
   };
 }

@@ -5,6 +5,7 @@ import type { WebSocket } from 'ws';
 import { MemoryLog } from '@rivulet/log';
 import { SUBPROTOCOLS } from '@rivulet/protocol';
 import { Auth, Metrics, StreamNos, credentialsOf, sendRawProblem, socketServer } from '@rivulet/service';
+import { CatchUp, CATCH_UP_MS } from '../../apps/fanout/src/catch-up';
 import { Delivery } from '../../apps/fanout/src/delivery';
 import { DeliveryMetrics } from '../../apps/fanout/src/delivery-metrics';
 import { Compressions } from '../../apps/fanout/src/gzip-body';
@@ -71,7 +72,7 @@ export class WatchServer {
       source: this.source, metrics, auth: this.auth, streamNos: this.streamNos,
       turns: new ScanTurns({ log: this.log, topic: FRAGMENTS, concurrentMax: 2, onScan: (bytes) => metrics.scanned(bytes) }),
       sessions: new NamedSessions({ cursors: this.cursors, metrics, time, limits }),
-      frames: new SharedFrames(), keepAlives: new KeepAlives(options.keepAliveMs),
+      frames: new SharedFrames(), catchUp: new CatchUp(systemTime, CATCH_UP_MS), keepAlives: new KeepAlives(options.keepAliveMs),
       compressions: new Compressions(options.compressionsMax ?? 4),
       limits: { frameBytesMax: options.frameBytesMax ?? 65_536, sessionStreamsMax: options.sessionStreamsMax ?? 100 },
     });

@@ -2,6 +2,7 @@ import { SUBPROTOCOLS, topicNames } from '@rivulet/protocol';
 import type { Log } from '@rivulet/log';
 import type { Frame } from '@rivulet/service';
 import { buildOwners } from './build-owners';
+import { CatchUp, CATCH_UP_MS } from './catch-up';
 import type { FanoutConfig } from './config';
 import { Delivery } from './delivery';
 import { DeliveryMetrics } from './delivery-metrics';
@@ -41,6 +42,7 @@ export function buildFanout(frame: Frame, log: Log, config: FanoutConfig, alloca
   const delivery = new Delivery({
     source: replicas, turns, metrics, auth, streamNos,
     frames: new SharedFrames((ageMs) => metrics.lagged(ageMs)),
+    catchUp: new CatchUp(systemTime, CATCH_UP_MS),
     keepAlives: new KeepAlives(),
     sessions: new NamedSessions({ cursors, metrics, time: systemTime, limits: { streamSessionsMax, partitionSessionsMax, confirmMs } }),
     compressions: new Compressions(compressionsMax),

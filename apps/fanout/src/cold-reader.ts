@@ -7,8 +7,9 @@ import type { StreamEntry } from './stream-source';
 import { joinRun } from './view-segment';
 import type { Run } from './view-segment';
 
-/** Bytes of the first scan of a reader; doubled while little of it is the reader's own. */
-const SCAN_BYTES_MIN = 256 * 1024;
+/** Bytes of the first scan of a reader; doubled while little of it is the reader's own, halved while it is more than a frame. */
+const SCAN_BYTES_FIRST = 256 * 1024;
+const SCAN_BYTES_MIN = 64 * 1024;
 const SCAN_BYTES_MAX = 4 * 1024 * 1024;
 /** Until the log is asked again for what it does not show yet, ms. */
 const AGAIN_MS = 200;
@@ -49,7 +50,7 @@ export function expired(entry: StreamEntry, generation: number, logStart: number
 export class ColdReader {
   private state: StreamState | undefined;
   private nextOffset: number;
-  private scanBytes = SCAN_BYTES_MIN;
+  private scanBytes = SCAN_BYTES_FIRST;
 
   /** @throws StreamError CURSOR_EXPIRED */
   constructor(

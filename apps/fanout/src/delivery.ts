@@ -1,6 +1,7 @@
 import { parseCursor, StreamError } from '@rivulet/protocol';
 import type { ConfirmedReply } from '@rivulet/protocol';
 import type { Auth, Principal, StreamNos, Wanted } from '@rivulet/service';
+import type { CatchUp } from './catch-up';
 import { expired, positionFor } from './cold-reader';
 import type { DeliveryMetrics } from './delivery-metrics';
 import type { Compressions } from './gzip-body';
@@ -35,6 +36,7 @@ export interface DeliveryOptions {
   source: StreamSource;
   turns: ScanTurns;
   frames: SharedFrames;
+  catchUp: CatchUp;
   keepAlives: KeepAlives;
   sessions: NamedSessions;
   metrics: DeliveryMetrics;
@@ -146,8 +148,8 @@ export class Delivery {
   }
 
   subscription(reader: Reader, entry: StreamEntry, outlet: Outlet, intervalMs: number): Subscription {
-    const { source, limits } = this.options;
-    return new Subscription({ source, entry, reader, outlet, intervalMs, frameBytesMax: limits.frameBytesMax });
+    const { source, limits, catchUp } = this.options;
+    return new Subscription({ source, entry, reader, outlet, catchUp, intervalMs, frameBytesMax: limits.frameBytesMax });
   }
 
   add(session: Session): void {

@@ -1,5 +1,6 @@
 import { StreamError } from '@rivulet/protocol';
 import { asStreamError } from './as-stream-error';
+import type { CatchUp } from './catch-up';
 import type { Reader, Told } from './reader';
 import type { StreamEntry, StreamSource } from './stream-source';
 
@@ -21,6 +22,7 @@ export interface SubscriptionOptions {
   entry: StreamEntry;
   reader: Reader;
   outlet: Outlet;
+  catchUp: CatchUp;
   /** Payload bytes of one delivery. */
   frameBytesMax: number;
   /** [WATCH-3] The reader's own pace: at the head at most one delivery per so many ms; 0: none. */
@@ -91,7 +93,7 @@ export class Subscription {
 
   /** Moves what can be moved now. Called on every change of the stream, when the transport is writable again, and by timers. */
   pump(): void {
-    const { reader, outlet, frameBytesMax } = this.options;
+    const { reader, outlet, catchUp, frameBytesMax } = this.options;
     const { entry } = this;
     if (this.isStopped || this.isFetching || this.isMoving) return;
     if (entry.isOrphaned) return void this.move();
@@ -101,6 +103,7 @@ export class Subscription {
     if (this.timer !== null && entry.state.final === null) return;
     let isMoved = false;
     while (outlet.isWritable && !this.isStopped) {
+      if (this.isCatchingUp && !reader.isAtHead && !catchUp.begin(this)) break;
       const told = reader.pull(frameBytesMax, this.last);
       if (told.length > 0) {
         isMoved = true;
