@@ -21,6 +21,8 @@ export const CHILD = { program: path.join(SUPPORT, '..', '..', 'apps', 'plugins'
 export interface PluginHostUnderTest {
   url: string;
   built: BuiltPlugins;
+  /** Its own client of the log that all share, for faults of this host alone. */
+  log: MemoryLog;
   ask(plugin: string, body: unknown, headers?: Record<string, string>): Promise<{ status: number; body: Record<string, unknown> }>;
   call(path: string, init?: RequestInit): Promise<{ status: number; body: Record<string, unknown> }>;
   stop(): Promise<void>;
@@ -98,7 +100,7 @@ async function startHost(
     return { status: response.status, body: text === '' ? {} : JSON.parse(text) as Record<string, unknown> };
   };
   return {
-    url: own, built, call,
+    url: own, built, log, call,
     ask: (plugin, body, headers = {}) => call(`/v1/plugins/${plugin}/requests`, { method: 'POST', body: JSON.stringify(body), headers }),
     stop: async () => { await frame.drain.run(); },
   };

@@ -31,7 +31,13 @@ export interface DeskParts {
   onAnswered(plugin: string, outcome: string): void;
 }
 
-interface Known { request: RequestRecord; partition: number; isFresh: boolean }
+interface Known {
+  request: RequestRecord;
+  partition: number;
+  isFresh: boolean;
+  /** What the last answer began with. */
+  begunWith?: StreamFact;
+}
 interface Entry { streamNo: string; partition: number; value: RequestRecord | null }
 
 const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
@@ -77,6 +83,11 @@ export class RequestDesk {
 
   get partitions(): readonly number[] {
     return [...this.tables.keys()];
+  }
+
+  /** Requests in the partitions of this host that are not done: neither final nor told to the plugin. */
+  get openCount(): number {
+    return this.known.size;
   }
 
   async join(options: { groupId: string; sessionTimeoutMs: number; heartbeatMs: number }): Promise<void> {
@@ -156,11 +167,13 @@ export class RequestDesk {
       return;
     }
     if (isOver(fact)) return this.finished.tell(known.request, fact);
+    // The log has decided beyond it: what it decided is on its way to us, and asking again until it is here would stop this process.
+    if (known.begunWith === fact) return;
     const plugin = this.parts.plugins.host(known.request.plugin);
     if (!plugin?.facts || !plugin.running) return this.passOn(known, plugin);
     // Nobody has written yet, and the request came while it was ours: ours to begin. Who else thinks so loses at its first append.
     const isUntouched = known.isFresh && fact.epoch === 1 && fact.sequence === 0 && fact.run === '';
-    if (fact.status === 'lost' || isUntouched) void this.work(known.request, fact, plugin);
+    if (fact.status === 'lost' || isUntouched) void this.work(known, fact, plugin);
   }
 
   /** A host that cannot answer gives the request to one that can. Should both have it for a moment, the log decides as ever. */
@@ -180,10 +193,12 @@ export class RequestDesk {
       });
   }
 
-  private async work(request: RequestRecord, fact: StreamFact, plugin: PluginHost): Promise<void> {
+  private async work(begun: Known, fact: StreamFact, plugin: PluginHost): Promise<void> {
+    const { request } = begun;
     const { streamNo } = request;
     // Taken before anything is awaited: one at a time per stream.
     this.answers.set(streamNo, null);
+    begun.begunWith = fact;
     let outcome = 'stopped';
     let isPassing = false;
     try {
@@ -196,11 +211,12 @@ export class RequestDesk {
     } finally {
       this.answers.delete(streamNo);
       this.parts.onAnswered(request.plugin, outcome);
-      const known = this.known.get(streamNo);
-      // From here on only `lost` makes it ours again.
-      if (known) known.isFresh = false;
     }
+    const known = this.known.get(streamNo);
+    // From here on only `lost` makes it ours again.
+    if (known) known.isFresh = false;
     if (isPassing) await elapse(RETRY_MS);
+    if (isPassing) delete begun.begunWith;
     this.consider(streamNo);
   }
 
