@@ -64,6 +64,22 @@ test('[APPEND-7] a heartbeat that is not answered makes room for the next one wi
   await producer.abort('CLIENT_GONE');
 });
 
+test('[APPEND-7] heartbeats that are not answered come ever more rarely: a slow service is not kept slow by them', async () => {
+  const askedAt: number[] = [];
+  server = createServer(() => {
+    askedAt.push(performance.now());
+    server?.emit('asked');
+  });
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+  const claims = Buffer.from(JSON.stringify({ lease: 800 })).toString('base64url');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const producer = new Producer({ url, fetch }, { streamNo: 's', epoch: 1, writeToken: `h.${claims}.s`, next: 1, checksum: 0 });
+  while (askedAt.length < 4) await new Promise((resolve) => server?.once('asked', resolve));
+  // The third was waited for four times as long as the first, which was for a fourth of the lease.
+  expect(askedAt[3]! - askedAt[2]!).toBeGreaterThan(700);
+  producer.retire();
+});
+
 test('[APPEND-4] a heartbeat that learns of the end first does not cut off the answer of the end', async () => {
   const verdict = { streamNo: 's', status: 'ended', sequence: 0, bytes: 0, checksum: 0 };
   let answerEnd = (): void => undefined;

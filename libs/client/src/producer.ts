@@ -60,6 +60,7 @@ const RAW_BYTES_MIN = 16 * 1024;
  */
 const BEAT_MS = 1_000;
 const BEATING_OFTEN_MS = 30_000;
+const BEAT_MS_MAX = 15_000;
 /** Between two questions about a verdict that is not known yet, ms. */
 const VERDICT_PAUSE_MS = 200;
 
@@ -93,6 +94,8 @@ export class Producer {
   /** Room for the last tick's fragment: a paced writer waits like any other. */
   private paced: Promise<void> = Promise.resolve();
   private isBeating = false;
+  /** How long a beat waits for its answer, ms. */
+  private beatMsMax: number;
   /** end() or abort() is under way: that call says how the stream ended. */
   private isConcluding = false;
   /** Nothing is written any more. */
@@ -129,6 +132,7 @@ export class Producer {
     this.intervalMs = options.intervalMs ?? 0;
     const { heartbeatMs = Infinity } = options;
     const tickMs = Math.min(BEAT_MS / 2, Math.ceil(grant.leaseMs / 6), heartbeatMs / 2);
+    this.beatMsMax = grant.leaseMs / 4;
     this.heartbeat = setInterval(() => void this.beat(grant.leaseMs, heartbeatMs), tickMs);
     (this.heartbeat as { unref?: () => void }).unref?.();
   }
@@ -272,11 +276,15 @@ export class Producer {
     const isOften = Date.now() - this.wroteAt < BEATING_OFTEN_MS;
     if (this.isBeating || Date.now() - this.sentAt < Math.min(leaseMs / 3, heartbeatMs, isOften ? BEAT_MS : Infinity)) return;
     this.isBeating = true;
+    const askedAt = Date.now();
     try {
       // Once: the next tick is the resend. Waiting for one would keep a process alive whose producer nobody uses any more.
-      // Given up early enough for one more, on a new connection, within the lease.
-      await this.callOnce('heartbeat', '{}', { [HEADERS.writerRun]: this.run }, leaseMs / 4);
+      // Given up early enough for one more, on a new connection, within the lease. That one waits twice as long, and the next as the last
+      // answer took: the service may only be slow, and beats that many producers give up and make again would keep it so.
+      await this.callOnce('heartbeat', '{}', { [HEADERS.writerRun]: this.run }, this.beatMsMax);
+      this.beatMsMax = Math.min(Math.max(leaseMs / 4, 4 * (Date.now() - askedAt)), BEAT_MS_MAX);
     } catch (error) {
+      this.beatMsMax = Math.min(this.beatMsMax * 2, BEAT_MS_MAX);
       // A verdict that takes longer than a beat: the stream is final by our own call, whose answer would be cut off [APPEND-4].
       if (this.isConcluding && error instanceof StreamError && error.code === 'STREAM_FINAL') return;
       // Trouble that passes is left to the next tick; the rest means that this producer is out.
