@@ -8,6 +8,8 @@ import { parseArgs } from 'node:util';
 import { prepare } from '../tools/prepare.mjs';
 
 const { values: options } = parseArgs({ options: { quick: { type: 'boolean', default: false }, json: { type: 'string' }, only: { type: 'string' }, help: { type: 'boolean', default: false } } });
+/** A question that starts its system itself. */
+const OWN = 'own';
 /** Each question and the system it is asked of; null: none. */
 const SYSTEMS = {
   rates: null,
@@ -24,6 +26,7 @@ const SYSTEMS = {
   follower: { counts: { fanout: 2 } },
   scale: { counts: { fanout: 2 } },
   failover: { counts: { fanout: 3 }, proxy: true },
+  plugins: OWN,
   takeover: { counts: { fanout: 2 }, env: { RIVULET_LOG_LEVEL: 'debug' } },
 };
 const QUESTIONS = Object.keys(SYSTEMS);
@@ -61,7 +64,7 @@ try {
     console.log(`bench: ${name} …`);
     const question = (await import(`./${name}.mjs`))[name.replace(/-(.)/g, (_, letter) => letter.toUpperCase())];
     // Each question gets services of its own: what one leaves in memory must not weigh on the next.
-    if (SYSTEMS[name]) system = await startSystem({ brokers, ...SYSTEMS[name] });
+    if (SYSTEMS[name] && SYSTEMS[name] !== OWN) system = await startSystem({ brokers, ...SYSTEMS[name] });
     const isQuick = options.quick;
     rows.push(...await question({ system, brokers, isQuick }));
     await system?.stop();
