@@ -19,6 +19,8 @@ export interface PluginsParts {
   allocator: AllocatorPort;
   /** The program of a plugin's process: tests run it from source. */
   program?: Program;
+  /** Plugins that lie elsewhere than in the folder of plugins, one each: of a developer, whose folder has other things beside it. */
+  paths?: readonly string[];
 }
 export interface BuiltPlugins {
   frame: Frame;
@@ -30,14 +32,15 @@ export interface BuiltPlugins {
   requests: Requests;
 }
 
-const PROGRAM: Program = { program: path.join(__dirname, 'plugin-child.js'), nodeArgs: [] };
+// The built one, also when the rest runs from source.
+const PROGRAM: Program = { program: path.join(__dirname, '..', 'dist', 'plugin-child.js'), nodeArgs: [] };
 const JOIN_RETRY_MS = 1_000;
 
 /** Wires the plugin host: reads top to bottom as what depends on what. Stopped by frame.drain. */
-export function buildPlugins({ frame, log, config, allocator, program = PROGRAM }: PluginsParts): BuiltPlugins {
+export function buildPlugins({ frame, log, config, allocator, program = PROGRAM, paths }: PluginsParts): BuiltPlugins {
   const { auth, logger, metrics, readiness, drain } = frame;
   const topics = topicNames(config.topicPrefix);
-  const plugins = new PluginSet(config, program, logger);
+  const plugins = new PluginSet(config, program, logger, paths);
   const facts = new StreamFacts(log, topics.lifecycle, config.finalStreamsMax, (place) => logger.error(place, 'a lifecycle value cannot be read'));
   const history = new ChannelHistory(facts, auth, config.watchUrl);
   const answers = metrics.counter('plugin_answers_total', 'Answers by plugin and how they went.', ['plugin', 'outcome']);
@@ -62,7 +65,7 @@ export function buildPlugins({ frame, log, config, allocator, program = PROGRAM 
     for (const host of plugins.all()) gauge.set({ plugin: host.source.name }, host.restarts);
   });
   let hasJoined = false;
-  readiness.add('streams', () => (facts.isReady ? null : 'the lifecycle topic is still being read'));
+  readiness.add('answered-streams', () => (facts.isReady ? null : 'the lifecycle topic is still being read'));
   readiness.add('requests', () => (hasJoined ? null : 'the group of plugin hosts is not joined yet'));
   readiness.add('allocator', () => allocator.whyNotReady());
   plugins.start();

@@ -11,14 +11,19 @@ export type FolderEntry = { name: string; mark: string }
   & ({ source: PluginSource; fault?: undefined } | { fault: PluginFault; source?: undefined });
 
 const ENTRIES_MAX = 200;
+const OWN_REMEDY = 'Mend it: a plugin is a folder with a package.json (name, version, main), or one .js, .cjs or .mjs file.';
 const SINGLE = /\.(?:js|cjs|mjs)$/;
 const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 
-/** Everything in the folder of plugins but hidden files, each as an entry: nothing is skipped without a word. */
-export function scanFolder(folder: string): FolderEntry[] {
+/**
+ * Everything in the folder of plugins but hidden files, each as an entry: nothing is skipped without a word.
+ * @param folder '' when there is none
+ * @param paths plugins that lie elsewhere, one each
+ */
+export function scanFolder(folder: string, paths: readonly string[] = []): FolderEntry[] {
   let names: string[];
   try {
-    names = readdirSync(folder).filter((name) => !name.startsWith('.')).sort();
+    names = folder === '' ? [] : readdirSync(folder).filter((name) => !name.startsWith('.')).sort();
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const remedy = code === 'ENOENT' ? `Run: mkdir -p ${quoted(folder)}` : `Run: chmod o+rX ${quoted(folder)}`;
@@ -32,14 +37,18 @@ export function scanFolder(folder: string): FolderEntry[] {
       remedy: `Leave at most ${ENTRIES_MAX} entries in ${quoted(folder)}.`,
     },
   }];
-  return tooMany.concat(names.slice(0, ENTRIES_MAX).map((name) => {
-    const entry = entryOf(path.join(folder, name), name);
+  const places = [...names.slice(0, ENTRIES_MAX).map((name) => path.join(folder, name)), ...paths];
+  return tooMany.concat(places.map((place, index) => {
+    const name = path.basename(place);
+    const entry = entryOf(place, name);
+    // What somebody works on is not to be removed.
+    if (entry.fault && index >= places.length - paths.length) entry.fault = { ...entry.fault, remedy: OWN_REMEDY };
     if (!taken.has(entry.name)) {
       taken.add(entry.name);
       return entry;
     }
-    const detail = `Another entry of ${folder} is called ${entry.name} too.`;
-    return { name, mark: entry.mark, fault: { code: 'START_FAILED', detail, remedy: `Remove or rename one: ${quoted(path.join(folder, name))}` } };
+    const detail = `Another plugin beside ${place} is called ${entry.name} too.`;
+    return { name, mark: entry.mark, fault: { code: 'START_FAILED', detail, remedy: `Remove or rename one: ${quoted(place)}` } };
   }));
 }
 

@@ -22,11 +22,14 @@ export class PluginSet {
   private changedAt = new Map<string, { mark: string; at: number }>();
   private timer: NodeJS.Timeout | null = null;
 
-  constructor(private readonly config: PluginsConfig, private readonly program: Program, private readonly logger: Logger) {}
+  /** @param paths plugins that lie elsewhere than in the folder of plugins, one each */
+  constructor(
+    private readonly config: PluginsConfig, private readonly program: Program, private readonly logger: Logger, private readonly paths: readonly string[] = [],
+  ) {}
 
   start(): void {
     for (const name of this.config.shipped) this.startShipped(name);
-    if (this.config.pluginsDir === '') return;
+    if (this.config.pluginsDir === '' && this.paths.length === 0) return;
     this.look(true);
     this.timer = setInterval(() => this.look(false), this.config.reloadMs);
   }
@@ -78,7 +81,7 @@ export class PluginSet {
   }
 
   private look(isFirst: boolean): void {
-    const entries = scanFolder(this.config.pluginsDir);
+    const entries = scanFolder(this.config.pluginsDir, this.paths);
     const names = new Set(entries.map(({ name }) => name));
     for (const name of [...this.marks.keys()]) if (!names.has(name)) this.remove(name);
     const now = performance.now();

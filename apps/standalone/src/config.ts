@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { ALLOCATOR_PREFIX, readAllocatorConfig } from '@rivulet/allocator';
+import { readAllocatorConfig } from '@rivulet/allocator';
 import type { AllocatorConfig } from '@rivulet/allocator';
-import { FANOUT_PREFIX, readFanoutConfig } from '@rivulet/fanout';
+import { readFanoutConfig } from '@rivulet/fanout';
 import type { FanoutConfig } from '@rivulet/fanout';
-import { INGEST_PREFIX, readIngestConfig } from '@rivulet/ingest';
+import { readIngestConfig } from '@rivulet/ingest';
 import type { IngestConfig } from '@rivulet/ingest';
 import { integerRow, readConfig, serviceRows } from '@rivulet/service';
 import type { ConfigOf } from '@rivulet/service';
@@ -15,7 +15,6 @@ export const standaloneRows = {
 
 export const standaloneProcessRows = { ...serviceRows, ...standaloneRows } as const;
 export const STANDALONE_PREFIX = 'RIVULET_STANDALONE_';
-export const ALL_PREFIXES = [STANDALONE_PREFIX, ALLOCATOR_PREFIX, INGEST_PREFIX, FANOUT_PREFIX] as const;
 
 export interface StandaloneConfigs {
   own: ConfigOf<typeof standaloneProcessRows>;

@@ -9,7 +9,7 @@ const readme = readFileSync(join(FOLDER, 'README.md'), 'utf8');
 const blockOf = (language: string): string | undefined => new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(readme)?.[1];
 
 test('the README is short, and its examples are the files that are run', () => {
-  expect(readme.split('\n').length).toBeLessThanOrEqual(60);
+  expect(readme.split('\n').length).toBeLessThanOrEqual(70);
   expect(blockOf('ts')).toBe(readFileSync(join(__dirname, 'readme-jest.test.ts'), 'utf8'));
   expect(blockOf('js')).toBe(readFileSync(NODE_EXAMPLE, 'utf8'));
 });

@@ -9,10 +9,13 @@ import { buildFanout, FanoutModule } from '@rivulet/fanout';
 import type { Fanout } from '@rivulet/fanout';
 import { IngestModule } from '@rivulet/ingest';
 import type { MemoryLog } from '@rivulet/log';
+import { PluginsModule } from '@rivulet/plugins';
 import { buildFrame, createApp, openLog } from '@rivulet/service';
 import type { AllocatorPort, Frame } from '@rivulet/service';
 import { developmentKey, readStandaloneConfigs } from './config';
 import type { StandaloneConfigs } from './config';
+import { askPlugin, startPlugins, untilPluginsRun } from './plugins';
+import type { AskedStream, AskOptions, PluginOptions } from './plugins';
 
 export interface StartOptions {
   /** 0 or absent: any free one. */
@@ -20,6 +23,8 @@ export interface StartOptions {
   host?: string;
   /** Settings by their environment names, e.g. RIVULET_ALLOCATOR_LEASE_MS; the environment of the process is not read. */
   env?: NodeJS.ProcessEnv;
+  /** A plugin host too, and what it runs. When it has started every plugin runs. */
+  plugins?: PluginOptions;
   /** Where log lines (JSON) go. Without it nothing is logged, unless env has a RIVULET_LOG_LEVEL: then to stdout. */
   log?: { write(line: string): void };
 }
@@ -36,6 +41,12 @@ export interface RunningRivulet extends AsyncDisposable {
   /** A key that may do everything. */
   apiKey: string;
   readonly faults: RivuletFaults;
+  /**
+   * Asks a plugin, as POST /v1/plugins/:name/requests.
+   * @returns the stream of the answer, open already
+   * @throws StreamError as the API answers, such as PLUGIN_NOT_FOUND
+   */
+  ask(plugin: string, input?: unknown, options?: AskOptions): Promise<AskedStream>;
   /** Drains and stops; what was in the log is gone. May be called again, and by `await using`. */
   stop(): Promise<void>;
 }
@@ -51,7 +62,7 @@ class StandaloneModule {}
 /**
  * All of Rivulet in this process, on the memory log: for first looks and for tests of what is built on it. It is the real thing except for
  * the log: the same judge, owners and protocols. Nothing survives the process. Any number of them run side by side.
- * @throws ConfigError naming every problem of `env`
+ * @throws ConfigError naming every problem of `env`; Error with the faults and remedies of `plugins` that do not run
  */
 export async function startRivulet(options: StartOptions = {}): Promise<RunningRivulet> {
   const host = options.host ?? options.env?.['RIVULET_HOST'] ?? '127.0.0.1';
@@ -71,7 +82,7 @@ async function startOn(host: string, port: number, options: StartOptions): Promi
   const { apiKey, row } = developmentKey();
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const keys = options.env?.['RIVULET_API_KEYS'];
-  const configs = readStandaloneConfigs({
+  const env = {
     RIVULET_PUBLIC_URL: url,
     RIVULET_LOG_LEVEL: options.log ? 'info' : 'silent',
     ...options.env,
@@ -79,7 +90,8 @@ async function startOn(host: string, port: number, options: StartOptions): Promi
     RIVULET_HOST: host,
     RIVULET_FANOUT_ADDRESS: url,
     RIVULET_API_KEYS: keys ? `${keys},${row}` : row,
-  });
+  };
+  const configs = readStandaloneConfigs(env);
   const frame = buildFrame('standalone', configs.own, options.log);
   const log = (await openLog(configs.own, frame)) as MemoryLog;
   const stop = async (): Promise<void> => {
@@ -88,12 +100,13 @@ async function startOn(host: string, port: number, options: StartOptions): Promi
     await frame.drain.run();
   };
   try {
-    await start(frame, log, configs, host, port);
+    await start(frame, log, configs, { host, port, url, env, plugins: options.plugins });
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url, apiKey, stop, faults: faultsOf(log), [Symbol.asyncDispose]: stop };
+  const ask = (plugin: string, input?: unknown, more: AskOptions = {}): Promise<AskedStream> => askPlugin({ url, apiKey }, plugin, input, more);
+  return { url, apiKey, ask, stop, faults: faultsOf(log), [Symbol.asyncDispose]: stop };
 }
 
 function faultsOf({ faults }: MemoryLog): RivuletFaults {
@@ -103,7 +116,9 @@ function faultsOf({ faults }: MemoryLog): RivuletFaults {
   };
 }
 
-async function start(frame: Frame, log: MemoryLog, configs: StandaloneConfigs, host: string, port: number): Promise<void> {
+interface Place { host: string; port: number; url: string; env: NodeJS.ProcessEnv; plugins: PluginOptions | undefined }
+
+async function start(frame: Frame, log: MemoryLog, configs: StandaloneConfigs, { host, port, url, env, plugins }: Place): Promise<void> {
   const built = buildAllocator(frame, log, configs.allocator);
   // In other processes these calls are gRPC; here ingest and fanout have the allocator itself.
   const allocator: AllocatorPort = {
@@ -113,16 +128,19 @@ async function start(frame: Frame, log: MemoryLog, configs: StandaloneConfigs, h
     whyNotReady: () => null,
   };
   const fanout: Fanout = buildFanout(frame, log, configs.fanout, allocator);
+  const pluginHost = plugins && startPlugins({ frame, log, allocator }, plugins, env, url);
   const root: DynamicModule = {
     module: StandaloneModule,
     imports: [
       IngestModule.with({ frame, log, config: configs.ingest, allocator }),
       FanoutModule.with(fanout),
       AllocatorModule.with({ frame, log, config: configs.allocator, built }),
+      ...(pluginHost ? [PluginsModule.with(pluginHost)] : []),
     ],
   };
   await createApp(root, frame, { host, port, prepare: (app) => FanoutModule.connect(app, fanout) });
   await untilReady(frame);
+  if (plugins && pluginHost) await untilPluginsRun(pluginHost, plugins);
 }
 
 async function untilReady(frame: Frame): Promise<void> {
