@@ -133,7 +133,7 @@ function plugins(): Node {
     }) },
     '/v1/admin/plugins/{name}/logs': { get: operation({
       summary: 'The newest log lines of a plugin on the host that answers', tag: 'Plugins', answers: { 200: ok('Lines.', asJson('PluginLog')) },
-      rest: { parameters: [name, parameter('query', 'lines', whole(1))] },
+      rest: { parameters: [name, parameter('query', 'lines', whole(1)), parameter('query', 'since', whole(0), 'Only lines after the one with this `at`.')] },
     }) },
   };
 }

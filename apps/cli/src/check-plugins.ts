@@ -1,9 +1,7 @@
 import type { Check } from './check';
+import type { PluginRow } from './plugin/rows';
 import { ask } from './service';
 import type { ServicePlace } from './settings';
-
-interface PluginFault { code: string; detail: string; remedy: string }
-interface PluginRow { host: string; plugin: string; version: string; state: string; fault?: PluginFault | null }
 
 /** The health matrix of the plugin hosts: each of its faults brings its own remedy. 404: there is no plugin host, which is no fault. */
 export async function checkPlugins(check: Check, place: ServicePlace): Promise<void> {

@@ -8,14 +8,17 @@ import { buildProgram } from './program';
 
 const page = readFileSync(path.join(__dirname, '..', '..', '..', 'docs', 'CLI.md'), 'utf8');
 const program = buildProgram();
+/** With those of groups, under their whole names; a group itself does nothing. */
+const commands = program.commands.flatMap((command) => (command.commands.length === 0 ? [{ name: command.name(), command }]
+  : command.commands.map((inner) => ({ name: `${command.name()} ${inner.name()}`, command: inner }))));
 const COMMON = ['--url', '--token', '--brokers', '--topic-prefix', '--help'];
 
 test('docs/CLI.md has every command with its arguments and options, and no other', () => {
-  const documented = [...page.matchAll(/^\| `([a-z]+(?: [[<]\w+[\]>])?)` \|.*\|([^|]*)\|$/gm)].map(([, usage, options]) =>
+  const documented = [...page.matchAll(/^\| `([a-z]+(?: [a-z]+)?(?: [[<]\w+[\]>])?)` \|.*\|([^|]*)\|$/gm)].map(([, usage, options]) =>
     [usage, [...options!.matchAll(/`(--[a-z-]+)`/g)].map(([, name]) => name).sort()]);
-  const built = program.commands.map((command) => {
+  const built = commands.map(({ name, command }) => {
     const argument = command.registeredArguments.map((one) => ` ${one.required ? '<' : '['}${one.name()}${one.required ? '>' : ']'}`).join('');
-    return [command.name() + argument, command.options.map((option) => option.long!).filter((name) => !COMMON.includes(name)).sort()];
+    return [name + argument, command.options.map((option) => option.long!).filter((name) => !COMMON.includes(name)).sort()];
   });
   // Checks of doctor and findings stand in tables of the same form; commands have four columns.
   expect(documented.filter(([usage]) => program.commands.some((command) => command.name() === String(usage).split(' ')[0]))).toEqual(built);
@@ -30,10 +33,10 @@ test('docs/CLI.md and --help have the exit codes of the table', () => {
 });
 
 test('every command has an example in its --help, and every option says what it is for', () => {
-  for (const command of program.commands) {
+  for (const { name, command } of commands) {
     let help = '';
     command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
-    expect(help).toMatch(new RegExp(`Examples:\n  .*rivulet ${command.name()}`));
+    expect(help).toMatch(new RegExp(`Examples:\n  .*rivulet ${name}`));
     for (const option of command.options) expect([option.long, option.description.length > 10]).toEqual([option.long, true]);
   }
 });
@@ -50,14 +53,16 @@ test('the completion script of bash completes commands and their options in a re
     const lines = [completionScript(program, 'bash'), `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')})`, `COMP_CWORD=${words.length - 1}`, '_rivulet', 'echo "${COMPREPLY[@]}"'];
     return execFileSync('bash', ['--norc', '-c', lines.join('\n')], { encoding: 'utf8' }).trim().split(' ');
   };
-  expect(complete('rivulet', 'p')).toEqual(['pipe']);
+  expect(complete('rivulet', 'p')).toEqual(['pipe', 'plugin']);
+  expect(complete('rivulet', 'plugin', 'st')).toEqual(['status']);
+  expect(complete('rivulet', 'plugin', 'status', '--w')).toEqual(['--watch']);
   expect(complete('rivulet', 'verify', '--')).toEqual(['--all-partitions', '--brokers', '--topic-prefix', '--json', '--help']);
 });
 
 test('the scripts of zsh and fish have every command', () => {
   for (const shell of ['zsh', 'fish'] as const) {
     const script = completionScript(program, shell);
-    for (const command of program.commands) expect(script).toContain(command.name());
+    for (const { command } of commands) expect(script).toContain(command.name());
   }
 });
 

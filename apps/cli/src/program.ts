@@ -7,6 +7,7 @@ import { getCommand } from './get-command';
 import { inspectCommand } from './inspect-command';
 import { listCommand } from './list-command';
 import { pipeCommand } from './pipe-command';
+import { pluginCommand } from './plugin/plugin-command';
 import { replayCommand } from './replay-command';
 import { sendCommand } from './send-command';
 import { tailCommand } from './tail-command';
@@ -28,10 +29,10 @@ Exit codes:
 ${exitCodes()}`);
   const commands = [
     pipeCommand(), tailCommand(), sendCommand(), getCommand(), listCommand(), inspectCommand(), cancelCommand(), verifyCommand(),
-    replayCommand(), doctorCommand(), completionCommand(() => program),
+    replayCommand(), doctorCommand(), pluginCommand(), completionCommand(() => program),
   ];
   for (const command of commands) program.addCommand(command);
-  for (const command of [program, ...commands]) command.exitOverride().showHelpAfterError('(--help shows how it is used)');
+  for (const command of [program, ...commands.flatMap((one) => [one, ...one.commands])]) command.exitOverride().showHelpAfterError('(--help shows how it is used)');
   return program;
 }
 

@@ -5,12 +5,17 @@ const SECRET_LENGTH_MIN = 4;
 /** What looks like a credential whoever printed it. */
 const CREDENTIALS = /\b(?:sk-[\w-]{8,}|rk_[\w-]{8,}|eyJ[\w-]{8,}\.[\w-]+\.[\w-]+)|(?<=\bBearer\s+)\S+/gi;
 
-export interface LogLine { at: number; line: string }
+export interface LogLine {
+  /** ms since the epoch; no two lines of a plugin on a host have the same, so it names the line. */
+  at: number;
+  line: string;
+}
 
 /** The newest lines of one plugin on this host: bounded, secrets taken out before anything is kept. */
 export class PluginLog {
   private lines: LogLine[] = [];
   private secrets: string[] = [];
+  private lastAt = 0;
 
   constructor(private readonly linesMax: number) {}
 
@@ -21,7 +26,8 @@ export class PluginLog {
 
   add(line: string): string {
     const kept = this.redact(line).slice(0, LINE_MAX);
-    this.lines.push({ at: Date.now(), line: kept });
+    this.lastAt = Math.max(this.lastAt + 1, Date.now());
+    this.lines.push({ at: this.lastAt, line: kept });
     if (this.lines.length > this.linesMax) this.lines.shift();
     return kept;
   }
@@ -32,7 +38,8 @@ export class PluginLog {
     return shown.replace(CREDENTIALS, HIDDEN);
   }
 
-  newest(count: number): readonly LogLine[] {
-    return count === 0 ? [] : this.lines.slice(-count);
+  /** @param since only lines after the one of this time */
+  newest(count: number, since = 0): readonly LogLine[] {
+    return count === 0 ? [] : this.lines.filter(({ at }) => at > since).slice(-count);
   }
 }

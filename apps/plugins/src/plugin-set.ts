@@ -24,7 +24,8 @@ export class PluginSet {
 
   /** @param paths plugins that lie elsewhere than in the folder of plugins, one each */
   constructor(
-    private readonly config: PluginsConfig, private readonly program: Program, private readonly logger: Logger, private readonly paths: readonly string[] = [],
+    private readonly config: PluginsConfig, private readonly program: Program, private readonly logger: Logger,
+    private readonly paths: readonly string[] = [],
   ) {}
 
   start(): void {

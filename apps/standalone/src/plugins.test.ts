@@ -32,7 +32,8 @@ afterEach(async () => {
 test('a plugin somewhere runs when it has started, answers, and its lines are in the log', async () => {
   const lines: string[] = [];
   const running = await start({
-    plugins: { paths: [folder.write('greets', GREETS)], config: { greets: { greeting: 'Hello' } } }, log: { write: (line) => void lines.push(line) },
+    plugins: { paths: [folder.write('greets', GREETS)], config: { greets: { greeting: 'Hello' } } },
+    log: { write: (line) => void lines.push(line) },
   });
   expect(await answer(running, 'greets', 'Ada')).toBe('Hello Ada');
   expect(lines.map((line) => (JSON.parse(line) as { line?: string }).line)).toContain('asked by {"input":"Ada"}');
@@ -43,7 +44,7 @@ test('a plugin somewhere runs when it has started, answers, and its lines are in
 
 test('one that cannot run stops the start, with its fault and what to do', async () => {
   const paths = [folder.write('greets', GREETS)];
-  await expect(start({ plugins: { paths } })).rejects.toThrow(/greets does not run: CONFIG_INVALID: greeting: Required\.\n {2}Give greets its configuration/);
+  await expect(start({ plugins: { paths } })).rejects.toThrow(/greets does not run: CONFIG_INVALID: greeting: .*\n {2}Give greets/);
   rmSync(path.join(paths[0]!, 'package.json'));
   await expect(start({ plugins: { paths } })).rejects.toThrow(/START_FAILED: .*package\.json[\s\S]*Mend it: a plugin is a folder/);
 });

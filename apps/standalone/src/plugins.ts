@@ -43,7 +43,9 @@ export interface AskedStream {
 }
 
 /** The plugin host beside the other apps, its process the same, the plugins' processes their own as ever. */
-export function startPlugins(parts: Omit<PluginsParts, 'config' | 'paths'>, options: PluginOptions, env: NodeJS.ProcessEnv, url: string): BuiltPlugins {
+export function startPlugins(
+  parts: Omit<PluginsParts, 'config' | 'paths'>, options: PluginOptions, env: NodeJS.ProcessEnv, url: string,
+): BuiltPlugins {
   const { dir, shipped, config, paths = [] } = options;
   const settings = {
     RIVULET_PLUGINS_SHIPPED: ' ',
@@ -87,8 +89,11 @@ export async function untilPluginsRun({ plugins }: BuiltPlugins, { onChange }: P
 }
 
 function statusOf(plugins: BuiltPlugins['plugins']): PluginStatus[] {
-  const hosts = plugins.all().map(({ source, version, digest, state, fault }): PluginStatus => ({ plugin: source.name, version, digest, state, fault }));
-  return [...hosts, ...[...plugins.broken].map(([plugin, fault]): PluginStatus => ({ plugin, version: '', digest: '', state: fault.code, fault }))];
+  const broken = [...plugins.broken].map(([plugin, fault]): PluginStatus => ({ plugin, version: '', digest: '', state: fault.code, fault }));
+  const hosts = plugins.all().map(({ source: { name: plugin }, version, digest, state, fault }): PluginStatus => (
+    { plugin, version, digest, state, fault }
+  ));
+  return [...hosts, ...broken];
 }
 
 function textOf({ plugin, fault }: PluginStatus): string {
@@ -98,7 +103,9 @@ function textOf({ plugin, fault }: PluginStatus): string {
 }
 
 /** @throws StreamError as POST /v1/plugins/:name/requests answers */
-export async function askPlugin({ url, apiKey }: { url: string; apiKey: string }, plugin: string, input: unknown, options: AskOptions): Promise<AskedStream> {
+export async function askPlugin(
+  { url, apiKey }: { url: string; apiKey: string }, plugin: string, input: unknown, options: AskOptions,
+): Promise<AskedStream> {
   const response = await fetch(`${url}/v1/plugins/${encodeURIComponent(plugin)}/requests`, {
     method: 'POST', headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' }, body: JSON.stringify({ ...options, input }),
   });

@@ -105,7 +105,7 @@ async function startOn(host: string, port: number, options: StartOptions): Promi
     await stop();
     throw error;
   }
-  const ask = (plugin: string, input?: unknown, more: AskOptions = {}): Promise<AskedStream> => askPlugin({ url, apiKey }, plugin, input, more);
+  const ask: RunningRivulet['ask'] = (plugin, input, more = {}) => askPlugin({ url, apiKey }, plugin, input, more);
   return { url, apiKey, ask, stop, faults: faultsOf(log), [Symbol.asyncDispose]: stop };
 }
 
