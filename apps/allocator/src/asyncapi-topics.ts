@@ -58,12 +58,32 @@ const MESSAGES: Record<Topic, Record<string, Message>> = {
       key: 'host/plugin', summary: 'What a host says of a plugin. No value: it is gone.', contentType: 'application/json',
       payload: shape({
         kind: { const: 'plugin' }, host: text, plugin: text, version: text, digest: text, state: text, fault: orNull({ type: 'object' }), restarts: whole,
-        at: ms, hooks: listOf(text), stream: orNull({ type: 'object' }),
+        at: ms, hooks: listOf(text), stream: orNull({ type: 'object' }), packageDigest: text, config: text,
       }),
     },
     PluginHostReport: {
       key: 'host/#host', summary: 'Proof of life of a host.', contentType: 'application/json',
       payload: shape({ kind: { const: 'host' }, host: text, instance: text, at: ms, reportMs: whole, partitions: listOf(whole), answering: whole }),
+    },
+    PluginDesired: {
+      key: 'desired/plugin', summary: 'What is to run of a plugin on every host. The highest (change, step) counts, of equals the first.', contentType: 'application/json',
+      payload: shape({
+        kind: { const: 'desired' }, plugin: text, change: whole, step: whole, id: text, of: text, isEnabled: { type: 'boolean' },
+        current: orNull({ type: 'object' }), previous: orNull({ type: 'object' }), rollout: orNull({ type: 'object' }), refused: orNull({ type: 'object' }), by: text, at: ms,
+      }),
+    },
+    PluginPackage: {
+      key: 'package/digest', summary: 'A package whose parts are all written. No value: nothing refers to it any more.', contentType: 'application/json',
+      payload: shape({
+        kind: { const: 'package' }, name: text, version: text, digest: text, bytes: whole, parts: whole, tree: text, files: whole, unpackedBytes: whole, at: ms,
+      }),
+    },
+    PluginPackagePart: {
+      key: 'package/digest/part, from 0', summary: 'Bytes of a package, at most 512 kB.', contentType: 'application/octet-stream', payload: {},
+    },
+    PluginStoredConfig: {
+      key: 'config/plugin', summary: 'Configuration of a plugin, each secret encrypted. No value: none.', contentType: 'application/json',
+      payload: shape({ kind: { const: 'config' }, plugin: text, settings: {}, secrets: listOf(text), id: text, by: text, at: ms }),
     },
   },
   deadletters: {

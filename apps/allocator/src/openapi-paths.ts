@@ -131,6 +131,33 @@ function plugins(): Node {
     '/v1/admin/plugins': { get: operation({
       summary: 'Every plugin on every host, with what is wrong and what to do', tag: 'Plugins', answers: { 200: ok('All.', asJson('PluginRows')) },
     }) },
+    '/v1/admin/plugins/packages': {
+      get: operation({ summary: 'What is installed: versions, roll-outs, who and when', tag: 'Plugins', answers: { 200: ok('All.', asJson('InstalledPlugins')) } }),
+      post: operation({
+        summary: 'Install a plugin on all hosts', tag: 'Plugins', answers: { 202: ok('Stored; every host fetches it. The same bytes again: the same answer.', asJson('InstalledPackage')) },
+        rest: body({ ...bytes('application/gzip', 'A .tgz as `npm pack` makes it.'), ...bytes('application/octet-stream', 'The same.') }, true),
+      }),
+    },
+    '/v1/admin/plugins/{name}': {
+      put: operation({
+        summary: 'Disable a plugin on all hosts, or enable it again', tag: 'Plugins', answers: { 200: ok('So it is desired.', asJson('PluginEnabled')) },
+        rest: { parameters: [name], ...body(asJson('PluginEnabling'), true) },
+      }),
+      delete: operation({ summary: 'Uninstall a plugin, with its configuration', tag: 'Plugins', answers: { 204: ok('Every host stops it.') }, rest: { parameters: [name] } }),
+    },
+    '/v1/admin/plugins/{name}/rollback': { post: operation({
+      summary: 'Take back the version on trial, or else return to the one before', tag: 'Plugins', answers: { 200: ok('What is desired now.', asJson('InstalledPlugin')) },
+      rest: { parameters: [name] },
+    }) },
+    '/v1/admin/plugins/{name}/config': {
+      get: operation({
+        summary: 'The configuration of a plugin, secrets masked', tag: 'Plugins', answers: { 200: ok('As it is.', asJson('PluginConfig')) }, rest: { parameters: [name] },
+      }),
+      put: operation({
+        summary: 'Configure a plugin on all hosts', tag: 'Plugins', answers: { 200: ok('Stored; every host starts it again with this.', asJson('PluginConfig')) },
+        rest: { parameters: [name], ...body({ [JSON_TYPE]: { schema: { description: 'What the schema of the plugin takes. `[secret]` in a secret field: what is stored there stays.' } } }, true) },
+      }),
+    },
     '/v1/admin/plugins/{name}/logs': { get: operation({
       summary: 'The newest log lines of a plugin on the host that answers', tag: 'Plugins', answers: { 200: ok('Lines.', asJson('PluginLog')) },
       rest: { parameters: [name, parameter('query', 'lines', whole(1)), parameter('query', 'since', whole(0), 'Only lines after the one with this `at`.')] },

@@ -45,6 +45,8 @@ export const finalFacts: Node = {
 };
 
 /** Bodies of libs/protocol/src/wire.ts. */
+const release = { version: text, digest: { ...text, description: 'SHA-256 of the package.' }, bytes: whole, by: text, at: ms };
+
 export const schemas: Node = {
   OpenOptions: allOptional({
     channel: { type: 'string', pattern: '^[A-Za-z0-9_.~:@-]{1,128}$' }, contentType: { ...text, default: 'text/plain; charset=utf-8' },
@@ -101,12 +103,29 @@ export const schemas: Node = {
   PluginAsk: allOptional({ channel: text, input: { description: 'Whatever the plugin takes.' }, metadata }),
   PluginAccepted: shape({ streamNo, readToken: text }),
   PluginRows: listOf(shape({
-    host: text, plugin: text, version: text, digest: text, state: { ...text, description: 'starting, running, or the code of the fault.' },
+    host: text, plugin: text, version: text, digest: text, packageDigest: { ...text, description: 'SHA-256 of the package; empty unless it is installed.' },
+    state: { ...text, description: 'fetching, verifying, starting, running, disabled, or the code of the fault.' },
     fault: orNull(shape({
       code: { ...text, description: 'docs/PLUGINS.md says what each means.' }, detail: text, remedy: text, field: text, nextAt: ms,
     }, ['field', 'nextAt'])),
-    restarts: whole, at: ms,
+    restarts: whole, note: { ...orNull(text), description: 'A version that is tried on one host first, or was taken back, and why.' },
+    config: { enum: ['stored', 'environment', 'none'], description: 'Where its configuration comes from.' }, at: ms,
   })),
+  InstalledPackage: shape({ name: text, version: text, digest: text, bytes: whole }),
+  PluginRelease: shape(release),
+  InstalledPlugin: shape({
+    name: text, ...release, isEnabled: { type: 'boolean' }, previous: orNull(reference('PluginRelease')),
+    rollout: { ...orNull(shape({ ...release, host: text })), description: 'A newer version, on one host until it has proved itself there.' },
+    refused: { ...orNull(shape({ ...release, host: text, code: text, detail: text, refusedAt: ms })), description: 'The newest version that was taken back, where it failed, and why.' },
+  }),
+  InstalledPlugins: listOf(reference('InstalledPlugin')),
+  PluginEnabling: shape({ isEnabled: { type: 'boolean' } }),
+  PluginEnabled: shape({ name: text, isEnabled: { type: 'boolean' } }),
+  PluginConfig: shape({
+    name: text, source: { enum: ['stored', 'environment', 'none'] }, settings: { description: 'With `[secret]` in place of each secret.' },
+    secrets: { ...listOf(text), description: 'Fields that are secret.' }, keyIds: { ...listOf(text), description: 'Of the keys they are encrypted with.' },
+    by: orNull(text), at: orNull(ms),
+  }),
   PluginLog: shape({ host: text, plugin: text, lines: listOf(shape({ at: ms, line: text })) }),
   StreamEvent: shape({
     type: { const: 'stream' }, streamNo, status, epoch: whole, attempt: whole, contentType: text, merge, channel: text, metadata,

@@ -27,8 +27,13 @@ const pluginName = (text: string): string => {
 /** The app's only reader of the environment. */
 export const pluginsRows = {
   pluginsPort: integerRow({ env: 'RIVULET_PLUGINS_PORT', fallback: 7104, min: 0, max: 65_535, doc: 'HTTP port of the plugin host; 0: a free one.' }),
-  hostName: textRow({ env: 'RIVULET_PLUGINS_HOST_NAME', fallback: '', pattern: /^[\w.-]{1,128}$/, range: '1 to 128 of A-Z a-z 0-9 _ . -', doc: 'Name of this host in the health matrix, different for each. Default: the host name of the machine and the port.' }),
+  hostName: textRow({ env: 'RIVULET_PLUGINS_HOST_NAME', fallback: '', pattern: /^(?!(?:desired|package|config)$)[\w.-]{1,128}$/, range: '1 to 128 of A-Z a-z 0-9 _ . -, and not desired, package or config', doc: 'Name of this host in the health matrix, different for each. Default: the host name of the machine and the port.' }),
   pluginsDir: textRow({ env: 'RIVULET_PLUGINS_DIR', fallback: '', pattern: /^\/[^\0]{0,4095}$/, range: 'an absolute path', doc: 'Folder of plugins: one entry each, a folder with a package.json or a single .js, .cjs or .mjs file. What changes in it is loaded again at once.' }),
+  storeDir: textRow({ env: 'RIVULET_PLUGINS_STORE_DIR', fallback: '', pattern: /^\/[^\0]{0,4095}$/, range: 'an absolute path', doc: 'Folder in which installed plugins are unpacked, a folder for each host in it: a cache, which may be lost at any time. Default: rivulet-plugins in the folder for temporary files.' }),
+  packageBytesMax: integerRow({ env: 'RIVULET_PLUGINS_PACKAGE_BYTES_MAX', fallback: 8_388_608, min: 1_024, max: 67_108_864, doc: 'Largest package that can be installed, bytes of the .tgz.' }),
+  unpackedBytesMax: integerRow({ env: 'RIVULET_PLUGINS_UNPACKED_BYTES_MAX', fallback: 67_108_864, min: 1_024, max: 536_870_912, doc: 'Largest package unpacked, bytes.' }),
+  packageFilesMax: integerRow({ env: 'RIVULET_PLUGINS_PACKAGE_FILES_MAX', fallback: 5_000, min: 1, max: 100_000, doc: 'Most files and folders in a package.' }),
+  rolloutMs: integerRow({ env: 'RIVULET_PLUGINS_ROLLOUT_MS', fallback: 5_000, min: 0, max: 3_600_000, doc: 'How long a new version of an installed plugin must run on one host before the others get it, ms.' }),
   shipped: listRow({ env: 'RIVULET_PLUGINS_SHIPPED', entry: 'names', countMax: 16, fallbackText: 'echo,ticker', parseEntry: pluginName, doc: 'Which of the plugins that come with Rivulet run: echo, ticker, file, ai-chat.' }),
   settings: settingsRow,
   ingestUrl: urlRow({ env: 'RIVULET_PLUGINS_INGEST_URL', fallback: 'http://127.0.0.1:7102', doc: 'Where answers are written: ingest, or the one origin.' }),

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import type { BuiltPlugins } from './build-plugins';
 import { PluginAdminController } from './plugin-admin-controller';
+import { PluginPackageController } from './plugin-package-controller';
 import { PluginsController } from './plugins-controller';
 import { BUILT } from './tokens';
 
@@ -9,7 +10,7 @@ import { BUILT } from './tokens';
 @Module({})
 export class PluginsModule {
   static with(built: BuiltPlugins): DynamicModule {
-    const controllers = [PluginsController, PluginAdminController];
+    const controllers = [PluginsController, PluginAdminController, PluginPackageController];
     return { module: PluginsModule, controllers, providers: [{ provide: BUILT, useValue: built }] };
   }
 }

@@ -25,13 +25,13 @@ export class PluginAdminController {
     @Req() request: FastifyRequest, @Param('name') name: string, @Query('lines') lines?: string, @Query('since') since?: string,
   ): Promise<{ host: string; plugin: string; lines: readonly LogLine[] }> {
     await this.admit(request);
-    const plugin = this.built.plugins.host(name);
-    if (!plugin) throw new StreamError('PLUGIN_NOT_FOUND', { plugin: name, host: this.built.host });
+    const log = this.built.plugins.log(name);
+    if (!log) throw new StreamError('PLUGIN_NOT_FOUND', { plugin: name, host: this.built.host });
     const count = Number(lines ?? LINES_DEFAULT);
     if (!Number.isInteger(count) || count < 1) throw new StreamError('OPTIONS_INVALID', { option: 'lines', detail: 'lines must be a whole number from 1.' });
     const after = Number(since ?? 0);
     if (!Number.isInteger(after) || after < 0) throw new StreamError('OPTIONS_INVALID', { option: 'since', detail: 'since must be the `at` of a line.' });
-    return { host: this.built.host, plugin: name, lines: plugin.log.newest(count, after) };
+    return { host: this.built.host, plugin: name, lines: log.newest(count, after) };
   }
 
   private async admit(request: FastifyRequest): Promise<void> {

@@ -40,7 +40,7 @@ function dieWithHost(): void {
   new Worker(look, { eval: true, execArgv: [], env: {}, resourceLimits: { maxOldGenerationSizeMb: 8 } }).unref();
 }
 
-async function load({ file, folder, isOurs, drop: rights, settings }: Extract<ToChild, { type: 'load' }>): Promise<void> {
+async function load({ file, folder, isOurs, drop: rights, settings, isTrial }: Extract<ToChild, { type: 'load' }>): Promise<void> {
   // What comes with Rivulet may lie where only root reads, as this file does; it is loaded like this file, and runs without rights too.
   const early = isOurs ? await importPlugin(file) : null;
   if (rights) drop(rights);
@@ -54,19 +54,21 @@ async function load({ file, folder, isOurs, drop: rights, settings }: Extract<To
   }
   const digest = isOurs ? '0'.repeat(64) : digestOf(folder, file);
   const plugin = definitionOf(early ?? await importPlugin(file));
-  const parsed = plugin.config.safeParse(settings ?? {});
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const field = issue?.path.join('.') ?? '';
-    throw new Fault({ code: 'CONFIG_INVALID', field, version: plugin.version, detail: `${field || 'The configuration'}: ${issue?.message ?? 'is invalid'}.` });
-  }
-  config = parsed.data;
+  if (!isTrial) config = configured(plugin, settings);
   hooks = plugin.hooks as PluginHooks<unknown>;
   const { name, version, stream, pace, limits, onFailure } = plugin;
   say({
     type: 'loaded', digest, facts: pluginFacts.parse({ name, version, stream, pace, limits, onFailure }),
     hooks: HOOKS.filter((hook) => hooks[hook] !== undefined), secrets: secretFields(plugin.config),
   });
+}
+
+function configured(plugin: PluginDefinition, settings: unknown): unknown {
+  const parsed = plugin.config.safeParse(settings ?? {});
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const field = issue?.path.join('.') ?? '';
+  throw new Fault({ code: 'CONFIG_INVALID', field, version: plugin.version, detail: `${field || 'The configuration'}: ${issue?.message ?? 'is invalid'}.` });
 }
 
 /** What a plugin that brings none of its own gets from us. It is loaded already: where it lies, a plugin need not be able to read. */

@@ -23,18 +23,20 @@ interface Facts {
   name?: string;
   field?: string | undefined;
   place?: { path: string; mode: string; owner: string } | undefined;
+  isInstalled?: boolean;
 }
 
 /** The remedy of a fault that a plugin's process tells; the others say theirs where they are found. */
-export function remedyOf({ code, name = '', field, place }: Facts): string {
+export function remedyOf({ code, name = '', field, place, isInstalled = false }: Facts): string {
   if (code === 'FILE_NOT_READABLE' && place) return `Run: chmod o+rX ${quoted(place.path)}`;
   if (code === 'API_INCOMPATIBLE') return 'Install a version of the plugin for this host\'s api, or update the host.';
-  if (code === 'CONFIG_INVALID') return `Mend ${field ? `the field ${field}` : 'the entry'} of ${name} in RIVULET_PLUGINS_CONFIG and restart the host.`;
+  if (code === 'CONFIG_INVALID') return `Mend ${field ? `the field ${field}` : 'the entry'} of ${name} with PUT /v1/admin/plugins/${name}/config, or in RIVULET_PLUGINS_CONFIG and restart the host.`;
+  if (isInstalled) return 'Mend it, give it a new version and install that.';
   return 'Mend what the detail says and save the file: it is loaded again at once.';
 }
 
-export const crashRemedy = (nextAt: number): { remedy: string } => ({
-  remedy: `Mend what its log says and save the file. It is tried again at ${new Date(nextAt).toISOString()}.`,
+export const crashRemedy = (nextAt: number, isInstalled: boolean): { remedy: string } => ({
+  remedy: `Mend what its log says and ${isInstalled ? 'install a new version' : 'save the file'}. It is tried again at ${new Date(nextAt).toISOString()}.`,
 });
 
 /** For a shell, whatever is in the path. */

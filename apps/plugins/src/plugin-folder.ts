@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { PluginFault } from './plugin-faults';
 import { quoted } from './plugin-faults';
 import { filesOf } from './plugin-files';
+import { PLUGIN_NAME, readPackageJson } from './package-json';
 import type { PluginSource } from './plugin-host';
 
 /** One entry of the folder: a plugin that can be tried, or what keeps it from being one. `mark` changes when any of its files does. */
@@ -13,7 +14,6 @@ export type FolderEntry = { name: string; mark: string }
 const ENTRIES_MAX = 200;
 const OWN_REMEDY = 'Mend it: a plugin is a folder with a package.json (name, version, main), or one .js, .cjs or .mjs file.';
 const SINGLE = /\.(?:js|cjs|mjs)$/;
-const NAME = /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/;
 
 /**
  * Everything in the folder of plugins but hidden files, each as an entry: nothing is skipped without a word.
@@ -59,7 +59,7 @@ function entryOf(place: string, fileName: string): FolderEntry {
     const isFolder = statSync(place).isDirectory();
     if (!isFolder && !SINGLE.test(fileName)) return none(fileName, mark, `${place} is neither a folder nor a .js, .cjs or .mjs file.`, place);
     const source = isFolder ? packageOf(place, name) : { name, folder: place, file: place, isOurs: false, version: '' };
-    if (!NAME.test(source.name)) return none(fileName, mark, `${source.name} cannot be the name of a plugin: 1 to 64 of a-z 0-9 -.`, place);
+    if (!PLUGIN_NAME.test(source.name)) return none(fileName, mark, `${source.name} cannot be the name of a plugin: 1 to 64 of a-z 0-9 -.`, place);
     return { name: source.name, mark, source };
   } catch (error) {
     return none(name, mark, `${place}: ${(error as Error).message}`, place);
@@ -78,11 +78,10 @@ function packageOf(folder: string, folderName: string): PluginSource {
     if ((error as NodeJS.ErrnoException).code === 'EACCES') return { name: folderName, folder, file: path.join(folder, 'index.js'), isOurs: false, version: '' };
     throw error;
   }
-  const { name, main = 'index.js', version = '' } = JSON.parse(text) as { name?: unknown; main?: unknown; version?: unknown };
-  if (typeof name !== 'string' || typeof main !== 'string' || typeof version !== 'string') throw new Error('name, main and version of package.json must be text');
+  const { name, version, main } = readPackageJson(text);
   const file = path.resolve(folder, main);
   if (!file.startsWith(folder + path.sep)) throw new Error('main of package.json leads out of the folder');
-  return { name: name.replace(/^@[^/]+\//, '').replace(/^(?:rivulet-)?plugin-/, ''), folder, file, isOurs: false, version };
+  return { name, folder, file, isOurs: false, version };
 }
 
 /** Of names, sizes, times and modes: content is not read, and a chmod counts as a change. */

@@ -17,6 +17,8 @@ export interface PluginSource {
   isOurs: boolean;
   /** As its package.json says, for as long as it has not loaded; '' when there is none. */
   version: string;
+  /** SHA-256 of the package, of what is installed. */
+  packageDigest?: string;
 }
 export interface Program extends Pick<ProcessOptions, 'program' | 'nodeArgs'> {
   /** Instead of the main of a shipped plugin's package.json: tests run its source. */
@@ -47,6 +49,8 @@ export class PluginHost {
 
   constructor(
     readonly source: PluginSource,
+    /** Its configuration. */
+    private readonly settings: unknown,
     private readonly config: PluginsConfig,
     private readonly program: Program,
     private readonly logger: Logger,
@@ -57,7 +61,7 @@ export class PluginHost {
     this.log = log;
     this.memoryMb = config.memoryMb;
     this.version = source.version;
-    this.log.hide(textsIn(config.settings[source.name]));
+    this.log.hide(textsIn(settings));
     this.start();
   }
 
@@ -68,6 +72,10 @@ export class PluginHost {
 
   get pid(): number | undefined {
     return this.process?.pid;
+  }
+
+  private get isInstalled(): boolean {
+    return this.source.packageDigest !== undefined;
   }
 
   close(): void {
@@ -82,7 +90,7 @@ export class PluginHost {
     if (!this.fault) this.enter('starting', null);
     let told: ChildFault | null = null;
     const started: PluginProcess = new PluginProcess({
-      ...this.program, file: source.file, folder: source.folder, isOurs: source.isOurs, settings: config.settings[source.name],
+      ...this.program, file: source.file, folder: source.folder, isOurs: source.isOurs, settings: this.settings,
       drop: process.getuid?.() === 0 ? { uid: config.childUid, gid: config.childGid } : null,
       memoryMb: this.memoryMb, startMsMax: config.startMsMax, pingMs: config.pingMs, hungMsMax: config.hungMsMax,
     }, {
@@ -97,7 +105,7 @@ export class PluginHost {
   private loaded({ facts, digest, hooks, secrets }: Loaded, started: PluginProcess): void {
     this.version = facts.version;
     this.digest = digest;
-    this.log.hide(secrets.flatMap((field) => textsIn(valueAt(this.config.settings[this.source.name], field))));
+    this.log.hide(secrets.flatMap((field) => textsIn(valueAt(this.settings, field))));
     if (facts.name !== this.source.name) {
       this.enter('START_FAILED', {
         code: 'START_FAILED', detail: `It is found as ${this.source.name} and calls itself ${facts.name}.`,
@@ -130,7 +138,7 @@ export class PluginHost {
     const nextAt = Date.now() + waitMs;
     if (isLoop) this.crashes = [];
     if (told) this.enter(told.code, this.faultOf(told));
-    else if (isLoop) this.enter('CRASH_LOOP', { code: 'CRASH_LOOP', detail: `It ${why}, again and again.${this.lastLines()}`, nextAt, ...crashRemedy(nextAt) });
+    else if (isLoop) this.enter('CRASH_LOOP', { code: 'CRASH_LOOP', detail: `It ${why}, again and again.${this.lastLines()}`, nextAt, ...crashRemedy(nextAt, this.isInstalled) });
     else if (!hadStarted && this.state !== 'CRASH_LOOP') this.failedToStart(why);
     else if (hadStarted) this.enter('starting', null);
     this.timer = setTimeout(() => this.start(), waitMs);
@@ -139,13 +147,13 @@ export class PluginHost {
   private failedToStart(why: string): void {
     if (this.fault?.code === 'START_FAILED' && this.fault.detail.startsWith('It is found as')) return;
     const detail = `It ${why}.${this.lastLines()}`;
-    this.enter('START_FAILED', { code: 'START_FAILED', detail, remedy: remedyOf({ code: 'START_FAILED' }) });
+    this.enter('START_FAILED', { code: 'START_FAILED', detail, remedy: remedyOf({ code: 'START_FAILED', isInstalled: this.isInstalled }) });
   }
 
   private faultOf(told: ChildFault): PluginFault {
     this.version = told.version ?? this.version;
     const detail = this.log.redact(told.detail) + (told.code === 'START_FAILED' ? this.lastLines() : '');
-    return { code: told.code, detail, remedy: remedyOf({ ...told, name: this.source.name }), ...(told.field ? { field: told.field } : {}) };
+    return { code: told.code, detail, remedy: remedyOf({ ...told, name: this.source.name, isInstalled: this.isInstalled }), ...(told.field ? { field: told.field } : {}) };
   }
 
   private lastLines(): string {
@@ -167,7 +175,7 @@ const valueAt = (value: unknown, path: string): unknown =>
  * Every text of a configuration that may be a secret. Which fields are, the plugin says only once it has loaded; what it prints before, and
  * what it prints when it fails to, is hidden too.
  */
-function textsIn(value: unknown): string[] {
+export function textsIn(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }

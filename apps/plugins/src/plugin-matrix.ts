@@ -1,3 +1,4 @@
+import type { Desired } from './desired';
 import type { PluginFault, PluginState } from './plugin-faults';
 import type { HostReport, PluginReport } from './plugin-report';
 
@@ -8,10 +9,14 @@ export interface PluginRow {
   /** '' while it is not known. */
   version: string;
   digest: string;
+  /** SHA-256 of the package, of what is installed; '' of what ships or lies in a folder. */
+  packageDigest: string;
   /** The code of the fault when there is one. */
   state: PluginState;
   fault: PluginFault | null;
   restarts: number;
+  /** Of an installed plugin: the version that is being tried, or was taken back, and why. */
+  note: string | null;
   /** When the host said so, ms since the epoch, by its clock. */
   at: number;
 }
@@ -20,19 +25,24 @@ export interface PluginRow {
  * Hosts × plugins. What a host says of itself comes first; what only the comparison shows (missing, another version, other bytes under
  * the same version, no word at all) is found here, alike on every host that is asked.
  */
-export function matrixOf(reports: readonly PluginReport[], hosts: readonly HostReport[], silent: ReadonlySet<string>): PluginRow[] {
+export function matrixOf(
+  reports: readonly PluginReport[], hosts: readonly HostReport[], silent: ReadonlySet<string>, installed: ReadonlyMap<string, Desired> = new Map(),
+): PluginRow[] {
   const plugins = [...new Set(reports.map(({ plugin }) => plugin))].sort();
   const names = [...new Set([...hosts, ...reports].map(({ host }) => host))].sort();
   return plugins.flatMap((plugin) => {
     const all = reports.filter((one) => one.plugin === plugin);
+    const desired = installed.get(plugin);
+    const note = desired ? noteOf(desired) : null;
     const wanted = wantedOf(all.filter(({ host, state }) => state === 'running' && !silent.has(host)));
     return names.flatMap((host) => {
       const one = all.find((report) => report.host === host);
       const heard = hosts.find((report) => report.host === host);
-      if (silent.has(host)) return one ? [silentRow(one, heard)] : [];
+      if (silent.has(host)) return one ? [{ ...silentRow(one, heard), note }] : [];
       // Missing is only what runs somewhere: a stray file on one host is that host's affair.
-      if (!one) return wanted ? [missingRow(host, plugin, wanted, heard)] : [];
-      return [compared(one, wanted)];
+      if (!one) return wanted ? [{ ...missingRow(host, plugin, wanted, heard, desired), note }] : [];
+      // What is installed is brought to its version by the host itself, which says so when it cannot.
+      return [{ ...(one.packageDigest === '' ? compared(one, wanted) : rowOf(one, one.fault)), note }];
     });
   });
 }
@@ -68,8 +78,13 @@ function compared(one: PluginReport, wanted: Wanted | null): PluginRow {
   });
 }
 
-function rowOf({ host, plugin, version, digest, state, restarts, at }: PluginReport, fault: PluginFault | null): PluginRow {
-  return { host, plugin, version, digest, state: fault?.code ?? state, fault, restarts, at };
+function rowOf({ host, plugin, version, digest, packageDigest, state, restarts, at }: PluginReport, fault: PluginFault | null): PluginRow {
+  return { host, plugin, version, digest, packageDigest, state: fault?.code ?? state, fault, restarts, note: null, at };
+}
+
+function noteOf({ rollout, refused }: Desired): string | null {
+  if (rollout) return `${rollout.release.version} is tried on ${rollout.host} first.`;
+  return refused && `${refused.release.version} was taken back${refused.host === '' ? '' : `, it failed on ${refused.host}`}: ${refused.code}: ${refused.detail}`;
 }
 
 const silentRow = (one: PluginReport, heard: HostReport | undefined): PluginRow => rowOf(one, {
@@ -77,11 +92,12 @@ const silentRow = (one: PluginReport, heard: HostReport | undefined): PluginRow 
   remedy: `See whether the process on ${one.host} runs and reaches Kafka; when it is gone for good, do nothing: its rows go after ten minutes.`,
 });
 
-const missingRow = (host: string, plugin: string, wanted: Wanted, heard: HostReport | undefined): PluginRow => ({
-  host, plugin, version: '', digest: '', state: 'MISSING_ON_HOST', restarts: 0, at: heard?.at ?? 0,
+const missingRow = (host: string, plugin: string, wanted: Wanted, heard: HostReport | undefined, desired: Desired | undefined): PluginRow => ({
+  host, plugin, version: '', digest: '', packageDigest: '', state: 'MISSING_ON_HOST', restarts: 0, note: null, at: heard?.at ?? 0,
   fault: {
     code: 'MISSING_ON_HOST', detail: `${wanted.host} runs ${plugin} ${wanted.version}; ${host} does not have it.`,
-    remedy: `Copy ${plugin} from ${wanted.host} to the folder of plugins of ${host}, or name it in RIVULET_PLUGINS_SHIPPED there.`,
+    remedy: desired?.current ? `It is installed: ${host} fetches it by itself within seconds. If it does not, see whether it is of this version of Rivulet, and its log.`
+      : `Copy ${plugin} from ${wanted.host} to the folder of plugins of ${host}, or name it in RIVULET_PLUGINS_SHIPPED there.`,
   },
 });
 

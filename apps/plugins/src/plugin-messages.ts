@@ -37,7 +37,8 @@ export type ChildFault = Extract<FromChild, { type: 'fault' }>;
 
 /** What the host says to it. */
 export type ToChild =
-  | { type: 'load'; file: string; folder: string; isOurs: boolean; drop: { uid: number; gid: number } | null; settings: unknown }
+  /** isTrial: only what the plugin says of itself is wanted; no configuration is looked at. */
+  | { type: 'load'; file: string; folder: string; isOurs: boolean; drop: { uid: number; gid: number } | null; settings: unknown; isTrial: boolean }
   | { type: 'receive'; id: number; request: PluginRequest }
   | { type: 'hook'; id: number; hook: Exclude<HookName, 'receive'>; argument: unknown }
   | { type: 'done'; id: number; n: number; turns?: HistoryTurn[] }

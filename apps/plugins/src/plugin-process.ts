@@ -23,6 +23,8 @@ export interface ProcessOptions {
   folder: string;
   isOurs: boolean;
   settings: unknown;
+  /** It is loaded without a configuration, to see what it says of itself. */
+  isTrial?: boolean;
   drop: { uid: number; gid: number } | null;
   memoryMb: number;
   startMsMax: number;
@@ -58,6 +60,7 @@ export class PluginProcess {
   private messages = 0;
   private heardAt = performance.now();
   private why: string | null = null;
+  private isLoaded = false;
   private isGone = false;
 
   constructor(private readonly options: ProcessOptions, private readonly handlers: ProcessHandlers) {
@@ -72,8 +75,8 @@ export class PluginProcess {
     this.child.on('error', (error) => this.kill(`could not be run: ${error.message}`));
     this.child.once('exit', (code, signal) => this.exited(code, signal));
     for (const output of [this.child.stdout, this.child.stderr]) if (output) new OutputLines(output, (line) => handlers.onLine(line));
-    const { file, folder, isOurs, drop, settings, startMsMax, pingMs } = options;
-    this.send({ type: 'load', file, folder, isOurs, drop, settings });
+    const { file, folder, isOurs, drop, settings, isTrial = false, startMsMax, pingMs } = options;
+    this.send({ type: 'load', file, folder, isOurs, drop, settings, isTrial });
     this.timers.push(setTimeout(() => this.kill(`did not load within ${startMsMax} ms`), startMsMax));
     this.timers.push(setInterval(() => this.ping(), pingMs));
   }
@@ -131,6 +134,7 @@ export class PluginProcess {
 
   private loaded(message: Loaded): void {
     clearTimeout(this.timers[0]);
+    this.isLoaded = true;
     this.handlers.onLoaded(message);
   }
 
@@ -166,7 +170,7 @@ export class PluginProcess {
   private ping(): void {
     const silentMs = performance.now() - this.heardAt;
     // While it loads, the time-out of the start counts: loading is synchronous and answers no ping.
-    if (this.pings > 0 && silentMs > Math.max(this.options.hungMsMax, this.options.pingMs * 2)) {
+    if (this.isLoaded && silentMs > Math.max(this.options.hungMsMax, this.options.pingMs * 2)) {
       return this.kill(`answered no ping for ${Math.round(silentMs)} ms`);
     }
     this.pings += 1;

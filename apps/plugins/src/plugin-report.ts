@@ -11,6 +11,8 @@ const pluginReport = z.object({
   fault: fault.nullable(), restarts: z.number(), at: z.number(), hooks: z.array(z.string()),
   /** How it opens its streams, for hosts that have it not running; null until it has loaded once. */
   stream: z.record(z.unknown()).nullable(),
+  /** SHA-256 of the package, of what is installed; '' of what ships or lies in a folder. */
+  packageDigest: z.string().default(''),
 });
 const hostReport = z.object({
   kind: z.literal('host'), host: z.string(), instance: z.string(), at: z.number(), reportMs: z.number(),
@@ -23,7 +25,7 @@ export type PluginReport = z.output<typeof pluginReport>;
 export type HostReport = z.output<typeof hostReport>;
 export type Report = PluginReport | HostReport;
 
-/** Key of the topic `rivulet.plugins`. Names of plugins have no #. */
+/** Key of the topic `rivulet.plugins`. Names of plugins have no #; names of hosts are none of plugin-records.ts. */
 export const reportKey = (one: Report): string => `${one.host}/${one.kind === 'host' ? '#host' : one.plugin}`;
 export const encodeReport = (one: Report): Buffer => Buffer.from(JSON.stringify(one));
 

@@ -1,10 +1,12 @@
 import { Table } from '@rivulet/log';
 import type { Appender, Log } from '@rivulet/log';
 import type { Logger } from 'pino';
+import type { Desired } from './desired';
 import { matrixOf } from './plugin-matrix';
 import type { PluginRow } from './plugin-matrix';
 import { decodeReport, encodeReport, reportKey } from './plugin-report';
 import type { HostReport, PluginReport, Report } from './plugin-report';
+import { isStoreKey } from './plugin-records';
 import type { PluginSet } from './plugin-set';
 
 interface ReportsParts {
@@ -14,6 +16,8 @@ interface ReportsParts {
   instance: string;
   reportMs: number;
   plugins: PluginSet;
+  /** What is desired, by plugin. */
+  installed: () => ReadonlyMap<string, Desired>;
   partitions: () => readonly number[];
   answering: () => number;
   logger: Logger;
@@ -41,7 +45,7 @@ export class PluginReports {
   constructor(private readonly parts: ReportsParts) {
     const { log, topic, plugins, reportMs, logger } = parts;
     this.table = new Table<Report>({
-      log, topic, partitions: [0], decode: (_key, value) => decodeReport(value), isNewer: () => true,
+      log, topic, partitions: [0], decode: (key, value) => (isStoreKey(key) ? null : decodeReport(value)), isNewer: () => true,
       onUndecodable: ({ key, offset }, _, err) => logger.error({ key, offset, err }, 'a report of a plugin host cannot be read; skipped'),
     });
     this.table.onChange((_key, report, previous) => {
@@ -78,8 +82,20 @@ export class PluginReports {
     return this.hostReports().filter(({ host }) => hosts.has(host)).flatMap(({ partitions }) => partitions);
   }
 
+  /** This host and those that report, in order. */
+  liveHosts(): string[] {
+    const silent = this.silentHosts();
+    const others = this.hostReports().map(({ host }) => host).filter((host) => !silent.has(host));
+    return [...new Set([this.parts.host, ...others])].sort();
+  }
+
+  /** What a host says of a plugin. */
+  reportOf(plugin: string, host: string): PluginReport | undefined {
+    return this.pluginReports().find((one) => one.plugin === plugin && one.host === host);
+  }
+
   rows(): PluginRow[] {
-    return matrixOf(this.pluginReports(), this.hostReports(), this.silentHosts());
+    return matrixOf(this.pluginReports(), this.hostReports(), this.silentHosts(), this.parts.installed());
   }
 
   /** What this host said is taken back: one that stops in order is not silent. */
@@ -132,14 +148,10 @@ export class PluginReports {
   private own(): PluginReport[] {
     const { host, plugins } = this.parts;
     const at = Date.now();
-    const running = plugins.all().map((one): PluginReport => ({
-      kind: 'plugin', host, plugin: one.source.name, version: one.version, digest: one.digest, state: one.state, fault: one.fault, restarts: one.restarts,
-      at, hooks: [...one.hooks], stream: one.facts?.stream ?? null,
+    return plugins.own().map(({ name, version, digest, packageDigest, state, fault, host: one }): PluginReport => ({
+      kind: 'plugin', host, plugin: name, version, digest, packageDigest, state, fault, restarts: one?.restarts ?? 0, at, hooks: [...(one?.hooks ?? [])],
+      stream: one?.facts?.stream ?? null,
     }));
-    const broken = [...plugins.broken].map(([plugin, fault]): PluginReport => ({
-      kind: 'plugin', host, plugin, version: '', digest: '', state: fault.code, fault, restarts: 0, at, hooks: [], stream: null,
-    }));
-    return [...running, ...broken];
   }
 
   private append(key: string, value: Report | null): void {

@@ -68,8 +68,8 @@ export class Requests {
     const hooks = plugin?.facts ? plugin.hooks : elsewhere?.hooks;
     const stream = plugin?.facts?.stream ?? elsewhere?.stream;
     if (!hooks || !stream) {
-      if (!plugin && !plugins.broken.has(name)) throw new StreamError('PLUGIN_NOT_FOUND', { plugin: name });
-      throw new StreamError('PLUGIN_NOT_RUNNING', { plugin: name, state: plugin?.state ?? plugins.broken.get(name)?.code, retryAfterMs: 1_000 });
+      if (!plugins.knows(name)) throw new StreamError('PLUGIN_NOT_FOUND', { plugin: name });
+      throw new StreamError('PLUGIN_NOT_RUNNING', { plugin: name, state: plugins.ownOf(name).state, retryAfterMs: 1_000 });
     }
     if (!hooks.includes('receive')) throw new StreamError('PLUGIN_REFUSED', { plugin: name, detail: `${name} answers no requests: it has no hook receive.` });
     // Only its process here can be asked.

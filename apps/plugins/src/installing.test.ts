@@ -1,0 +1,141 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { eventually } from '../../../test/support/eventually';
+import { packedPlugin } from '../../../test/support/plugin-package';
+import { startPluginSystem } from '../../../test/support/plugin-system';
+import type { PluginHostUnderTest, PluginSystem } from '../../../test/support/plugin-system';
+import type { PluginRow } from './plugin-matrix';
+
+/** Answers with its version and the user it runs as. */
+const says = (version: string, top = ''): Promise<Buffer> => packedPlugin('greets', version, `pace: { intervalMs: 0 }, hooks: {
+  async receive(ctx, request, stream) { await stream.write('${version} as ' + process.getuid()); },
+  async route() { return { body: '${version}' }; } }`, { top });
+
+let system: PluginSystem;
+let store: string;
+let hosts: PluginHostUnderTest[];
+
+const addHost = async (name: string): Promise<void> => {
+  hosts.push(await system.addHost({ RIVULET_PLUGINS_HOST_NAME: name, RIVULET_PLUGINS_STORE_DIR: store, RIVULET_PLUGINS_ROLLOUT_MS: '300' }));
+};
+
+beforeAll(async () => {
+  system = await startPluginSystem();
+});
+afterAll(() => system.stop());
+beforeEach(async () => {
+  store = mkdtempSync(path.join(tmpdir(), 'rivulet-store-'));
+  chmodSync(store, 0o755);
+  hosts = [];
+  for (const name of ['one', 'two', 'three']) await addHost(name);
+});
+afterEach(async () => {
+  await hosts[0]!.call('/v1/admin/plugins/greets', { method: 'DELETE' });
+  await Promise.all(hosts.map((host) => host.stop()));
+  rmSync(store, { recursive: true, force: true });
+});
+
+const install = (tgz: Buffer, host = hosts[0]!): ReturnType<PluginHostUnderTest['call']> =>
+  host.call('/v1/admin/plugins/packages', { method: 'POST', body: new Uint8Array(tgz), headers: { 'content-type': 'application/gzip' } });
+const rowsAt = async (host: PluginHostUnderTest): Promise<PluginRow[]> =>
+  ((await host.call('/v1/admin/plugins')).body as unknown as PluginRow[]).filter(({ plugin }) => plugin === 'greets');
+const runEverywhere = (version: string): Promise<void> => eventually(async () => {
+  const rows = await rowsAt(hosts.at(-1)!);
+  expect(rows.map((row) => [row.state, row.version, row.fault])).toEqual(hosts.map(() => ['running', version, null]));
+});
+const runsAt = (host: PluginHostUnderTest): string | undefined => host.built.plugins.host('greets')?.version;
+
+test('installed once at one host, it runs on all, as no root, and on one that joins later', async () => {
+  const answer = await install(await says('1.0.0'));
+  expect(answer).toMatchObject({ status: 202, body: { name: 'greets', version: '1.0.0', bytes: expect.any(Number), digest: expect.stringMatching(/^[0-9a-f]{64}$/) } });
+  await runEverywhere('1.0.0');
+  await addHost('late');
+  await runEverywhere('1.0.0');
+  const { body } = await hosts.at(-1)!.ask('greets', { input: null });
+  const uid = process.getuid!() === 0 ? 65_534 : process.getuid!();
+  expect(await system.client.watch(body['streamNo'] as string).text()).toBe(`1.0.0 as ${uid}`);
+});
+
+test('the same bytes again are the same answer and write nothing; other bytes under the same version are refused', async () => {
+  const tgz = await says('1.0.0');
+  const first = await install(tgz);
+  const before = hosts[0]!.built.store.desired('greets');
+  expect(await install(tgz, hosts[1])).toEqual(first);
+  expect(hosts[0]!.built.store.desired('greets')).toEqual(before);
+  expect(await install(await says('1.0.0', '// changed'))).toMatchObject({
+    status: 409, body: { code: 'PLUGIN_CONFLICT', detail: expect.stringContaining('greets 1.0.0 was installed with other bytes') },
+  });
+});
+
+test('what cannot run is refused at once, with the reason, and nothing of it is stored', async () => {
+  const refused = async (tgz: Buffer, fault: string, detail: string): Promise<void> => {
+    expect(await install(tgz)).toMatchObject({ status: 400, body: { code: 'BODY_INVALID', fault, detail: expect.stringContaining(detail) } });
+  };
+  await refused(await says('1.0.0', 'throw new Error("no way");'), 'START_FAILED', 'Error: no way');
+  await refused(await packedPlugin('greets', '1.0.0', 'hooks: {} }); module.exports = { ...module.exports, api: 9 }; ({'), 'API_INCOMPATIBLE', 'The plugin speaks api 9, this host speaks 1.');
+  expect(await install(Buffer.from('no package'))).toMatchObject({ status: 400, body: { detail: expect.stringContaining('This is not a .tgz') } });
+  expect(await hosts[0]!.call('/v1/admin/plugins/packages', { method: 'POST', body: '{}' })).toMatchObject({ status: 415 });
+  expect(hosts[0]!.built.store.desired('greets')?.current ?? null).toBeNull();
+  await eventually(async () => expect(await rowsAt(hosts[0]!)).toEqual([]));
+});
+
+test('a copy that was damaged is DIGEST_MISMATCH, fetched again and runs again', async () => {
+  await install(await says('1.0.0'));
+  await runEverywhere('1.0.0');
+  const { folder, file } = hosts[1]!.built.plugins.host('greets')!.source;
+  const pid = hosts[1]!.built.plugins.host('greets')!.pid;
+  const seen = new Set<string>();
+  hosts[1]!.built.plugins.onChange(() => seen.add(hosts[1]!.built.plugins.ownOf('greets').state));
+  chmodSync(folder, 0o755);
+  chmodSync(file, 0o644);
+  writeFileSync(file, 'module.exports = "something else";');
+  await eventually(() => expect(hosts[1]!.built.plugins.host('greets')?.pid ?? pid).not.toBe(pid));
+  await runEverywhere('1.0.0');
+  expect([...seen]).toContain('DIGEST_MISMATCH');
+  expect(hosts[1]!.built.plugins.log('greets')!.newest(5).map(({ line }) => line)).toContainEqual(expect.stringContaining('was damaged'));
+});
+
+test('a new version runs on one host first and then on all; a broken one is taken back with its reason, and the old one answers all the while', async () => {
+  await install(await says('1.0.0'));
+  await runEverywhere('1.0.0');
+  const seen = new Set<string>();
+  hosts[0]!.built.store.onChange(() => seen.add(hosts[0]!.built.changes.list().map((row) => `${row.version} ${row.rollout?.version}`).join('')));
+  expect(await install(await says('1.1.0'))).toMatchObject({ status: 202 });
+  await runEverywhere('1.1.0');
+  expect([...seen]).toEqual(['1.0.0 1.1.0', '1.1.0 undefined']);
+  expect(await install(await says('1.2.0', 'setTimeout(() => process.exit(3), 100);'))).toMatchObject({ status: 202 });
+  const asked: Promise<string>[] = [];
+  await eventually(async () => {
+    const { status, body } = await hosts[asked.length % 3]!.ask('greets', { input: null });
+    expect(status).toBe(202);
+    asked.push(system.client.watch(body['streamNo'] as string).text());
+    expect(hosts[2]!.built.changes.list()).toMatchObject([{
+      version: '1.1.0', rollout: null, refused: { version: '1.2.0', code: 'CRASHED', host: expect.stringMatching(/^(one|two|three)$/) },
+    }]);
+  });
+  await runEverywhere('1.1.0');
+  for (const text of await Promise.all(asked)) expect(text).toMatch(/^1\.[12]\.0 as /);
+});
+
+test('it is disabled and enabled, rolled back by hand and uninstalled everywhere', async () => {
+  await install(await says('1.0.0'));
+  await runEverywhere('1.0.0');
+  const [one, two] = hosts as [PluginHostUnderTest, PluginHostUnderTest];
+  expect(await two.call('/v1/admin/plugins/greets', { method: 'PUT', body: '{"isEnabled":false}' })).toEqual({ status: 200, body: { name: 'greets', isEnabled: false } });
+  await eventually(async () => expect((await rowsAt(one)).map(({ state }) => state)).toEqual(['disabled', 'disabled', 'disabled']));
+  expect(await one.ask('greets', { input: null })).toMatchObject({ status: 503, body: { code: 'PLUGIN_NOT_RUNNING', state: 'disabled' } });
+  await one.call('/v1/admin/plugins/greets', { method: 'PUT', body: '{"isEnabled":true}' });
+  await runEverywhere('1.0.0');
+  expect(await one.call('/v1/admin/plugins/greets/rollback', { method: 'POST' })).toMatchObject({ status: 409, body: { code: 'PLUGIN_CONFLICT' } });
+  await install(await says('1.1.0'));
+  await runEverywhere('1.1.0');
+  await eventually(async () => expect(await two.call('/v1/admin/plugins/greets/rollback', { method: 'POST' })).toMatchObject({
+    status: 200, body: { version: '1.0.0', previous: null, refused: { version: '1.1.0', code: 'ROLLED_BACK' } },
+  }));
+  await runEverywhere('1.0.0');
+  expect(await one.call('/v1/admin/plugins/greets', { method: 'DELETE' })).toMatchObject({ status: 204 });
+  await eventually(async () => expect(await rowsAt(two)).toEqual([]));
+  expect(await one.call('/v1/admin/plugins/packages')).toEqual({ status: 200, body: [] });
+  expect(await one.call('/v1/admin/plugins/greets', { method: 'DELETE' })).toMatchObject({ status: 404, body: { code: 'PLUGIN_NOT_FOUND' } });
+});
