@@ -9,6 +9,7 @@ import { IngestModule, readIngestConfig } from '@rivulet/ingest';
 import { MemoryLog } from '@rivulet/log';
 import { buildPlugins, PluginsModule, readPluginsConfig } from '@rivulet/plugins';
 import type { BuiltPlugins } from '@rivulet/plugins';
+import { topicNames } from '@rivulet/protocol';
 import { buildFrame, createApp, openLog } from '@rivulet/service';
 import type { AllocatorPort } from '@rivulet/service';
 import { freePort } from '../../tools/free-port.cjs';
@@ -25,6 +26,8 @@ export interface PluginHostUnderTest {
   log: MemoryLog;
   ask(plugin: string, body: unknown, headers?: Record<string, string>): Promise<{ status: number; body: Record<string, unknown> }>;
   call(path: string, init?: RequestInit): Promise<{ status: number; body: Record<string, unknown> }>;
+  /** Everything that stands in the topic of plugins, as text. */
+  records(): Promise<string>;
   stop(): Promise<void>;
 }
 export interface PluginSystem {
@@ -102,6 +105,17 @@ async function startHost(
   return {
     url: own, built, log, call,
     ask: (plugin, body, headers = {}) => call(`/v1/plugins/${plugin}/requests`, { method: 'POST', body: JSON.stringify(body), headers }),
+    records: async () => {
+      const { plugins: topic } = topicNames(config.topicPrefix);
+      const { start, end } = await log.bounds(topic, 0);
+      const found: string[] = [];
+      for (let at = start; at < end;) {
+        const { records, nextOffset } = await log.scan(topic, 0, at);
+        found.push(...records.map(({ key, value }) => `${JSON.stringify(key)} ${value?.toString('latin1') ?? ''}`));
+        at = nextOffset;
+      }
+      return found.join('\n');
+    },
     stop: async () => { await frame.drain.run(); },
   };
 }

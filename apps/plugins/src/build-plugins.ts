@@ -9,6 +9,7 @@ import { InstalledPlugins } from './installed-plugins';
 import { PackageFolders } from './package-folders';
 import { PackageInstaller } from './package-installer';
 import { PluginChanges } from './plugin-changes';
+import { PluginConfigs } from './plugin-configs';
 import type { Program } from './plugin-host';
 import { PluginReports } from './plugin-reports';
 import { PluginSet } from './plugin-set';
@@ -38,6 +39,7 @@ export interface BuiltPlugins {
   store: PluginStore;
   installer: PackageInstaller;
   changes: PluginChanges;
+  configs: PluginConfigs;
   desk: RequestDesk;
   requests: Requests;
 }
@@ -54,13 +56,14 @@ export function buildPlugins({ frame, log, config, allocator, program = PROGRAM,
   const topics = topicNames(config.topicPrefix);
   const host = config.hostName || `${hostname()}:${config.pluginsPort || frame.instance}`;
   const store = new PluginStore({ log, topic: topics.plugins, packageBytesMax: config.packageBytesMax, logger });
-  const plugins = new PluginSet(config, program, logger, paths);
+  const configs = new PluginConfigs({ store, config, program });
+  const plugins = new PluginSet(config, program, logger, paths, (name) => configs.settingsOf(name));
   const facts = new StreamFacts(log, topics.lifecycle, config.finalStreamsMax, (place) => logger.error(place, 'a lifecycle value cannot be read'));
   const history = new ChannelHistory(facts, auth, config.watchUrl);
   const answers = metrics.counter('plugin_answers_total', 'Answers by plugin and how they went.', ['plugin', 'outcome']);
   const reports: PluginReports = new PluginReports({
     log, topic: topics.plugins, host, instance: frame.instance, reportMs: config.reportMs, plugins, logger,
-    installed: () => new Map(store.allDesired().map((one) => [one.plugin, one])), partitions: () => desk.partitions, answering: () => desk.answering.size,
+    installed: () => new Map(store.allDesired().map((one) => [one.plugin, one])), configOf: (name) => configs.sourceOf(name), partitions: () => desk.partitions, answering: () => desk.answering.size,
   });
   const desk: RequestDesk = new RequestDesk({
     reports, log, topic: topics.requests, facts, plugins, allocator, auth, history, logger, ingestUrl: config.ingestUrl,
@@ -91,9 +94,18 @@ export function buildPlugins({ frame, log, config, allocator, program = PROGRAM,
   readiness.add('requests', () => (hasJoined ? null : 'the group of plugin hosts is not joined yet'));
   readiness.add('plugins', () => (store.isReady ? null : 'what is installed is still being read'));
   readiness.add('allocator', () => allocator.whyNotReady());
-  plugins.start();
-  installedPlugins.start();
-  leader.start();
+  // Which of them are disabled, and how they are configured, the log says.
+  void store.ready.then(() => {
+    if (drain.isDraining) return;
+    for (const { plugin, isEnabled } of store.allDesired()) plugins.setEnabled(plugin, isEnabled);
+    plugins.start();
+    installedPlugins.start();
+    leader.start();
+    store.onChange((key) => {
+      const [kind, plugin] = key.split('/');
+      if (kind === 'config' && plugin) plugins.startAgain(plugin);
+    });
+  });
   const join = (): void => {
     desk.join({
       groupId: `${config.topicPrefix}-plugins`, sessionTimeoutMs: config.sessionTimeoutMs, heartbeatMs: config.heartbeatMs,
@@ -115,5 +127,5 @@ export function buildPlugins({ frame, log, config, allocator, program = PROGRAM,
   drain.add('membership', 'store', () => store.close());
   drain.add('membership', 'reports', () => reports.close());
   drain.add('membership', 'streams', () => facts.close());
-  return { frame, host, plugins, reports, store, installer, changes, desk, requests };
+  return { frame, host, plugins, reports, store, installer, changes, configs, desk, requests };
 }

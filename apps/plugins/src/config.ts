@@ -24,6 +24,12 @@ const pluginName = (text: string): string => {
   return text;
 };
 
+function configKey(text: string): Uint8Array {
+  const key = /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : Buffer.from(text, 'base64');
+  if (key.length !== 32 || !/^[\w+/-]+=?$/.test(text)) throw new RowProblem('has an entry that is not 32 bytes as hex or base64; make one with `openssl rand -hex 32`');
+  return key;
+}
+
 /** The app's only reader of the environment. */
 export const pluginsRows = {
   pluginsPort: integerRow({ env: 'RIVULET_PLUGINS_PORT', fallback: 7104, min: 0, max: 65_535, doc: 'HTTP port of the plugin host; 0: a free one.' }),
@@ -36,6 +42,7 @@ export const pluginsRows = {
   rolloutMs: integerRow({ env: 'RIVULET_PLUGINS_ROLLOUT_MS', fallback: 5_000, min: 0, max: 3_600_000, doc: 'How long a new version of an installed plugin must run on one host before the others get it, ms.' }),
   shipped: listRow({ env: 'RIVULET_PLUGINS_SHIPPED', entry: 'names', countMax: 16, fallbackText: 'echo,ticker', parseEntry: pluginName, doc: 'Which of the plugins that come with Rivulet run: echo, ticker, file, ai-chat.' }),
   settings: settingsRow,
+  configKeys: listRow({ env: 'RIVULET_PLUGINS_CONFIG_KEY', entry: '32 bytes, hex or base64', countMax: 2, isSecret: true, parseEntry: configKey, doc: 'Key that secrets of stored configurations are encrypted with: the first encrypts, all decrypt (rotation). The same on every plugin host. Without one no configuration with secrets is stored.' }),
   ingestUrl: urlRow({ env: 'RIVULET_PLUGINS_INGEST_URL', fallback: 'http://127.0.0.1:7102', doc: 'Where answers are written: ingest, or the one origin.' }),
   watchUrl: urlRow({ env: 'RIVULET_PLUGINS_WATCH_URL', fallback: 'http://127.0.0.1:7103', doc: 'Where the history of a channel is read: fanout, or the one origin.' }),
   childUid: integerRow({ env: 'RIVULET_PLUGINS_UID', fallback: 65_534, min: 1, max: 4_294_967_294, doc: 'User that plugins run as when the host is root; never root. A host that is not root runs them as itself.' }),

@@ -33,15 +33,14 @@ export class InstalledPlugins {
 
   constructor(private readonly parts: InstalledParts) {}
 
+  /** Once the log has been read. */
   start(): void {
     const { store } = this.parts;
     store.onChange((key) => {
       const [kind, plugin] = key.split('/');
-      if (store.isReady && kind === 'desired' && plugin) this.converge(plugin);
+      if (kind === 'desired' && plugin) this.converge(plugin);
     });
-    void store.ready.then(() => {
-      for (const { plugin } of store.allDesired()) this.converge(plugin);
-    });
+    for (const { plugin } of store.allDesired()) this.converge(plugin);
     this.timer = setInterval(() => this.look(), LOOK_MS);
   }
 

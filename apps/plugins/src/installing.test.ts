@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -12,12 +13,18 @@ const says = (version: string, top = ''): Promise<Buffer> => packedPlugin('greet
   async receive(ctx, request, stream) { await stream.write('${version} as ' + process.getuid()); },
   async route() { return { body: '${version}' }; } }`, { top });
 
+const KEY = randomBytes(32).toString('base64');
+const SECRET = 'a-very-secret-value';
+/** Tells what it is configured with. */
+const keyed = (version: string): Promise<Buffer> => packedPlugin('greets', version, `config: z.object({ key: secret(z.string()), model: z.string() }), hooks: {
+  async route(ctx) { console.log('with ' + ctx.config.key); return { body: ctx.config.model + ' ' + ctx.config.key.length }; } }`);
+
 let system: PluginSystem;
 let store: string;
 let hosts: PluginHostUnderTest[];
 
-const addHost = async (name: string): Promise<void> => {
-  hosts.push(await system.addHost({ RIVULET_PLUGINS_HOST_NAME: name, RIVULET_PLUGINS_STORE_DIR: store, RIVULET_PLUGINS_ROLLOUT_MS: '300' }));
+const addHost = async (name: string, settings: Record<string, string> = { RIVULET_PLUGINS_CONFIG_KEY: KEY }): Promise<void> => {
+  hosts.push(await system.addHost({ RIVULET_PLUGINS_HOST_NAME: name, RIVULET_PLUGINS_STORE_DIR: store, RIVULET_PLUGINS_ROLLOUT_MS: '300', ...settings }));
 };
 
 beforeAll(async () => {
@@ -100,7 +107,9 @@ test('a new version runs on one host first and then on all; a broken one is take
   await install(await says('1.0.0'));
   await runEverywhere('1.0.0');
   const seen = new Set<string>();
-  hosts[0]!.built.store.onChange(() => seen.add(hosts[0]!.built.changes.list().map((row) => `${row.version} ${row.rollout?.version}`).join('')));
+  hosts[0]!.built.store.onChange((key) => {
+    if (key === 'desired/greets') seen.add(hosts[0]!.built.changes.list().map((row) => `${row.version} ${row.rollout?.version}`).join(''));
+  });
   expect(await install(await says('1.1.0'))).toMatchObject({ status: 202 });
   await runEverywhere('1.1.0');
   expect([...seen]).toEqual(['1.0.0 1.1.0', '1.1.0 undefined']);
@@ -138,4 +147,45 @@ test('it is disabled and enabled, rolled back by hand and uninstalled everywhere
   await eventually(async () => expect(await rowsAt(two)).toEqual([]));
   expect(await one.call('/v1/admin/plugins/packages')).toEqual({ status: 200, body: [] });
   expect(await one.call('/v1/admin/plugins/greets', { method: 'DELETE' })).toMatchObject({ status: 404, body: { code: 'PLUGIN_NOT_FOUND' } });
+});
+
+test('a configuration is checked by the plugin, applied on every host, and its secrets are nowhere in clear', async () => {
+  await install(await keyed('1.0.0'));
+  const [one, two] = hosts as [PluginHostUnderTest, PluginHostUnderTest];
+  await eventually(async () => expect((await rowsAt(two)).map(({ state }) => state)).toEqual(Array(3).fill('CONFIG_INVALID')));
+  const put = (host: PluginHostUnderTest, settings: unknown): ReturnType<PluginHostUnderTest['call']> =>
+    host.call('/v1/admin/plugins/greets/config', { method: 'PUT', body: JSON.stringify(settings) });
+  const wrong = await put(one, { key: SECRET, model: 7 });
+  expect(wrong).toMatchObject({ status: 400, body: { code: 'OPTIONS_INVALID', option: 'model', fault: 'CONFIG_INVALID' } });
+  expect(await put(one, { key: '[secret]', model: 'small' })).toMatchObject({ status: 400, body: { option: 'key' } });
+  const right = await put(one, { key: SECRET, model: 'small' });
+  expect(right).toMatchObject({ status: 200, body: { source: 'stored', settings: { key: '[secret]', model: 'small' }, secrets: ['key'], by: 'test' } });
+  await runEverywhere('1.0.0');
+  const answers = (text: string): Promise<void> => eventually(async () => {
+    for (const { built } of hosts) expect(await built.plugins.host('greets')!.running!.hook('route', {}, 5_000)).toEqual({ body: text });
+  });
+  await answers(`small ${SECRET.length}`);
+  // The mask stands for what is stored.
+  expect(await put(two, { key: '[secret]', model: 'large' })).toMatchObject({ status: 200 });
+  await answers(`large ${SECRET.length}`);
+  const shown = await Promise.all(['', '/greets/config', '/greets/logs', '/packages'].map((at) => two.call(`/v1/admin/plugins${at}`)));
+  expect(JSON.stringify(shown)).toContain('with [redacted]');
+  expect(shown[0]!.body).toEqual(Array(3).fill(expect.objectContaining({ config: 'stored' })));
+  const topic = await one.records();
+  expect(topic).toContain('"config/greets"');
+  for (const text of [topic, JSON.stringify([wrong, right, ...shown])]) expect([SECRET, KEY].filter((one) => text.includes(one))).toEqual([]);
+});
+
+test('without a key no secret is stored; a host with another key says which it lacks', async () => {
+  await install(await keyed('1.0.0'));
+  await addHost('keyless', { RIVULET_PLUGINS_CONFIG_KEY: '' });
+  const keyless = hosts.at(-1)!;
+  await eventually(() => expect(keyless.built.plugins.source('greets')).toBeDefined());
+  const put = (host: PluginHostUnderTest): ReturnType<PluginHostUnderTest['call']> =>
+    host.call('/v1/admin/plugins/greets/config', { method: 'PUT', body: JSON.stringify({ key: SECRET, model: 'small' }) });
+  expect(await put(keyless)).toMatchObject({ status: 409, body: { code: 'PLUGIN_CONFLICT', option: 'key', detail: expect.stringContaining('RIVULET_PLUGINS_CONFIG_KEY') } });
+  const { body } = await put(hosts[0]!);
+  await eventually(() => expect(keyless.built.plugins.ownOf('greets').fault).toMatchObject({
+    code: 'CONFIG_INVALID', detail: expect.stringContaining(`encrypted with the key ${(body['keyIds'] as string[])[0]}, which this host does not have`),
+  }));
 });

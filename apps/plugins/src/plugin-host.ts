@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { PluginFacts } from '@rivulet/plugin-sdk';
+import { mapAt, segmentsOf } from './config-secrets';
 import { crashRemedy, remedyOf } from './plugin-faults';
 import type { PluginFault, PluginState } from './plugin-faults';
 import { PluginLog } from './plugin-log';
@@ -39,6 +40,8 @@ export class PluginHost {
   facts: PluginFacts | null = null;
   digest = '';
   hooks: readonly HookName[] = [];
+  /** Fields of its configuration that are secret; null until it has loaded. */
+  secrets: readonly string[] | null = null;
   version: string;
   restarts = 0;
   private process: PluginProcess | null = null;
@@ -105,7 +108,12 @@ export class PluginHost {
   private loaded({ facts, digest, hooks, secrets }: Loaded, started: PluginProcess): void {
     this.version = facts.version;
     this.digest = digest;
-    this.log.hide(secrets.flatMap((field) => textsIn(valueAt(this.settings, field))));
+    this.secrets = secrets;
+    this.log.hide(secrets.flatMap((field) => {
+      const found: string[] = [];
+      mapAt(this.settings, segmentsOf(field), (secret) => found.push(...textsIn(secret)));
+      return found;
+    }));
     if (facts.name !== this.source.name) {
       this.enter('START_FAILED', {
         code: 'START_FAILED', detail: `It is found as ${this.source.name} and calls itself ${facts.name}.`,
@@ -167,9 +175,6 @@ export class PluginHost {
     this.onChange();
   }
 }
-
-const valueAt = (value: unknown, path: string): unknown =>
-  path.split('.').reduce<unknown>((inner, name) => (inner as Record<string, unknown> | null | undefined)?.[name], value);
 
 /**
  * Every text of a configuration that may be a secret. Which fields are, the plugin says only once it has loaded; what it prints before, and

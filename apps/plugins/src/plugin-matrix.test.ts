@@ -108,7 +108,7 @@ test('logs are those of the host that is asked, for viewers and operators', asyn
 
 test('a host that says nothing any more is HOST_SILENT, and what it had counts for nothing', () => {
   const report = (host: string, version: string): PluginReport => ({
-    kind: 'plugin', host, plugin: 'p', version, digest: 'd', state: 'running', fault: null, restarts: 0, at: 0, hooks: [], stream: null, packageDigest: '',
+    kind: 'plugin', host, plugin: 'p', version, digest: 'd', state: 'running', fault: null, restarts: 0, at: 0, hooks: [], stream: null, packageDigest: '', config: 'none',
   });
   const beat = (host: string) => ({ kind: 'host' as const, host, instance: 'i', at: 0, reportMs: 1, partitions: [], answering: 0 });
   const rows = matrixOf([report('a', '1.10.0'), report('b', '2.0.0'), report('c', '1.9.0')], ['a', 'b', 'c'].map(beat), new Set(['b']));

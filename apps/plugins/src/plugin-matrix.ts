@@ -1,5 +1,6 @@
 import type { Desired } from './desired';
 import type { PluginFault, PluginState } from './plugin-faults';
+import type { ConfigSource } from './plugin-configs';
 import type { HostReport, PluginReport } from './plugin-report';
 
 /** One row of GET /v1/admin/plugins. */
@@ -17,6 +18,8 @@ export interface PluginRow {
   restarts: number;
   /** Of an installed plugin: the version that is being tried, or was taken back, and why. */
   note: string | null;
+  /** Where its configuration comes from: what is stored for all hosts counts, before the environment of this one. */
+  config: ConfigSource;
   /** When the host said so, ms since the epoch, by its clock. */
   at: number;
 }
@@ -78,8 +81,8 @@ function compared(one: PluginReport, wanted: Wanted | null): PluginRow {
   });
 }
 
-function rowOf({ host, plugin, version, digest, packageDigest, state, restarts, at }: PluginReport, fault: PluginFault | null): PluginRow {
-  return { host, plugin, version, digest, packageDigest, state: fault?.code ?? state, fault, restarts, note: null, at };
+function rowOf({ host, plugin, version, digest, packageDigest, state, restarts, config, at }: PluginReport, fault: PluginFault | null): PluginRow {
+  return { host, plugin, version, digest, packageDigest, state: fault?.code ?? state, fault, restarts, note: null, config, at };
 }
 
 function noteOf({ rollout, refused }: Desired): string | null {
@@ -93,7 +96,7 @@ const silentRow = (one: PluginReport, heard: HostReport | undefined): PluginRow 
 });
 
 const missingRow = (host: string, plugin: string, wanted: Wanted, heard: HostReport | undefined, desired: Desired | undefined): PluginRow => ({
-  host, plugin, version: '', digest: '', packageDigest: '', state: 'MISSING_ON_HOST', restarts: 0, note: null, at: heard?.at ?? 0,
+  host, plugin, version: '', digest: '', packageDigest: '', state: 'MISSING_ON_HOST', restarts: 0, note: null, config: 'none', at: heard?.at ?? 0,
   fault: {
     code: 'MISSING_ON_HOST', detail: `${wanted.host} runs ${plugin} ${wanted.version}; ${host} does not have it.`,
     remedy: desired?.current ? `It is installed: ${host} fetches it by itself within seconds. If it does not, see whether it is of this version of Rivulet, and its log.`

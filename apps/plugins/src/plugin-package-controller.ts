@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { BuiltPlugins } from './build-plugins';
 import type { Installed } from './package-installer';
 import type { InstalledRow } from './plugin-changes';
+import type { ConfigView } from './plugin-configs';
 import { BUILT } from './tokens';
 
 const enabling = z.object({ isEnabled: z.boolean() }).strict();
@@ -58,6 +59,18 @@ export class PluginPackageController {
   async rollBack(@Req() request: FastifyRequest, @Param('name') name: string): Promise<InstalledRow> {
     const { id } = await this.admit(request, 'admin');
     return this.built.changes.rollBack(name, id);
+  }
+
+  @Get(':name/config')
+  async config(@Req() request: FastifyRequest, @Param('name') name: string): Promise<ConfigView> {
+    await this.admit(request, 'inspect');
+    return this.built.configs.view(name, this.built.plugins);
+  }
+
+  @Put(':name/config')
+  async configure(@Req() request: FastifyRequest, @Param('name') name: string, @Body() body: unknown): Promise<ConfigView> {
+    const { id } = await this.admit(request, 'admin');
+    return this.built.configs.put(name, body, id, this.built.plugins);
   }
 
   private async admit(request: FastifyRequest, scope: Scope): Promise<Principal> {

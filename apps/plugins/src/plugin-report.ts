@@ -13,6 +13,8 @@ const pluginReport = z.object({
   stream: z.record(z.unknown()).nullable(),
   /** SHA-256 of the package, of what is installed; '' of what ships or lies in a folder. */
   packageDigest: z.string().default(''),
+  /** Where its configuration comes from. */
+  config: z.enum(['stored', 'environment', 'none']).default('none'),
 });
 const hostReport = z.object({
   kind: z.literal('host'), host: z.string(), instance: z.string(), at: z.number(), reportMs: z.number(),

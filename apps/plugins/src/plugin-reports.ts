@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Desired } from './desired';
 import { matrixOf } from './plugin-matrix';
 import type { PluginRow } from './plugin-matrix';
+import type { ConfigSource } from './plugin-configs';
 import { decodeReport, encodeReport, reportKey } from './plugin-report';
 import type { HostReport, PluginReport, Report } from './plugin-report';
 import { isStoreKey } from './plugin-records';
@@ -18,6 +19,7 @@ interface ReportsParts {
   plugins: PluginSet;
   /** What is desired, by plugin. */
   installed: () => ReadonlyMap<string, Desired>;
+  configOf: (plugin: string) => ConfigSource;
   partitions: () => readonly number[];
   answering: () => number;
   logger: Logger;
@@ -146,11 +148,11 @@ export class PluginReports {
   }
 
   private own(): PluginReport[] {
-    const { host, plugins } = this.parts;
+    const { host, plugins, configOf } = this.parts;
     const at = Date.now();
     return plugins.own().map(({ name, version, digest, packageDigest, state, fault, host: one }): PluginReport => ({
       kind: 'plugin', host, plugin: name, version, digest, packageDigest, state, fault, restarts: one?.restarts ?? 0, at, hooks: [...(one?.hooks ?? [])],
-      stream: one?.facts?.stream ?? null,
+      stream: one?.facts?.stream ?? null, config: configOf(name),
     }));
   }
 

@@ -37,6 +37,7 @@ export class PluginSet {
   private marks = new Map<string, string>();
   private changedAt = new Map<string, { mark: string; at: number }>();
   private timer: NodeJS.Timeout | null = null;
+  private hasBegun = false;
 
   /** @param paths plugins that lie elsewhere than in the folder of plugins, one each */
   constructor(
@@ -45,7 +46,13 @@ export class PluginSet {
     private readonly settingsOf: (name: string) => Settings = (name) => ({ value: config.settings[name] }),
   ) {}
 
+  /** Whether it has been told to start: before, nothing is known here, and nothing unknown. */
+  get isStarted(): boolean {
+    return this.hasBegun;
+  }
+
   start(): void {
+    this.hasBegun = true;
     for (const name of this.config.shipped) this.startShipped(name);
     if (this.config.pluginsDir === '' && this.paths.length === 0) return;
     this.look(true);

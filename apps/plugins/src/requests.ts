@@ -63,6 +63,7 @@ export class Requests {
   /** As it runs here, or else as a host reports it that has it running and will answer. */
   private known(name: string): { plugin: PluginHost | undefined; stream: Record<string, unknown> } {
     const { plugins, reports } = this.parts;
+    if (!plugins.isStarted) throw new StreamError('NOT_READY', { retryAfterMs: 1_000, detail: 'What is installed is still being read.' });
     const plugin = plugins.host(name);
     const elsewhere = reports.running(name)[0];
     const hooks = plugin?.facts ? plugin.hooks : elsewhere?.hooks;

@@ -28,3 +28,17 @@ test('secrets are found wherever they are marked, and also behind optional and d
   });
   expect(secretFields(config)).toEqual(['key', 'token', 'pair.right']);
 });
+
+test('secrets are found wherever a schema can hold them', () => {
+  const key = secret(z.string());
+  interface Node { key: string; next?: Node | undefined }
+  const node: z.ZodType<Node> = z.lazy(() => z.object({ key, next: node.optional() }));
+  const found = secretFields(z.object({
+    plain: z.string(), optional: key.optional(), inner: z.object({ key }).default({ key: '' }), list: z.array(z.object({ key, url: z.string() })), byName: z.record(key),
+    either: z.union([z.string(), z.object({ key })]), refined: z.object({ key }).refine(() => true), pair: z.tuple([z.string(), key]), 'a.b': z.object({ key }),
+    both: z.object({ key }).and(z.object({ url: z.string() })),
+  }).strict());
+  expect(found.sort()).toEqual(['', 'both.key', 'byName.*', 'either.key', 'inner.key', 'list.*.key', 'optional', 'pair.*', 'refined.key']);
+  expect(secretFields(key)).toEqual(['']);
+  expect(secretFields(node).slice(0, 2)).toEqual(['key', 'next.key']);
+});
