@@ -40,7 +40,16 @@ function open(options: Partial<PartitionBatcherOptions<string>> = {}, leaderOf?:
 }
 
 const opened: PartitionBatcher<string>[] = [];
-afterEach(() => Promise.all(opened.splice(0).map((batcher) => batcher.close())));
+afterEach(async () => {
+  jest.useRealTimers();
+  await Promise.all(opened.splice(0).map((batcher) => batcher.close()));
+});
+
+/** Time as the test says: deadlines are met neither early nor late. @returns what lets it pass */
+function clock(): (ms: number) => Promise<void> {
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask', 'nextTick'] });
+  return (ms) => jest.advanceTimersByTimeAsync(ms);
+}
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -188,10 +197,12 @@ test('[KAFKA-3] a partition the answer leaves out was not acknowledged and is se
 });
 
 test('[KAFKA-20] a request that hangs is LOG_UNAVAILABLE at the deadline, and nothing newer overtakes it', async () => {
+  const pass = clock();
   const { batcher, next, requests } = open({ deadlineMs: 30 });
   const hanging = batcher.append(0, 'a', 1).catch(codeOf);
   const request = await next();
   const queued = batcher.append(0, 'b', 1).catch(codeOf);
+  await pass(30);
   await expect(hanging).resolves.toBe('LOG_UNAVAILABLE');
   await expect(queued).resolves.toBe('LOG_UNAVAILABLE');
   expect(batcher.queuedBytes(0)).toBe(1); // the one on the wire still counts
@@ -206,15 +217,17 @@ test('[KAFKA-20] a request that hangs is LOG_UNAVAILABLE at the deadline, and no
 });
 
 test('[APPEND-2] what waits behind a batch that was given up fails with it, so that nothing stands in the log without what was before it', async () => {
+  const pass = clock();
   const { batcher, next, requests } = open({ deadlineMs: 100, batchEntriesMax: 1 });
   const first = batcher.append(0, 'a', 1).catch(codeOf);
   const request = await next();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await pass(50);
   // Its own deadline is later than that of the batch before it.
   const behind = batcher.append(0, 'b', 1).catch(codeOf);
   const elsewhere = batcher.append(1, 'c', 1);
   (await next()).answer();
   await elsewhere;
+  await pass(50);
   expect(await first).toBe('LOG_UNAVAILABLE');
   expect(await behind).toBe('LOG_UNAVAILABLE');
   request.refuse(new Error('timed out'));
@@ -227,12 +240,14 @@ test('[APPEND-2] what waits behind a batch that was given up fails with it, so t
 });
 
 test('[APPEND-2] what waits behind an entry that was given up before it could leave fails with it', async () => {
+  const pass = clock();
   const { batcher, next } = open({ deadlineMs: 100, requestsMax: 1 });
   const hanging = batcher.append(0, 'a', 1).catch(codeOf);
   const request = await next();
   const first = batcher.append(1, 'b', 1).catch(codeOf);
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await pass(50);
   const behind = batcher.append(1, 'c', 1).catch(codeOf);
+  await pass(50);
   expect(await hanging).toBe('LOG_UNAVAILABLE');
   expect(await first).toBe('LOG_UNAVAILABLE');
   request.refuse(new Error('timed out'));
