@@ -13,6 +13,7 @@ import type { RunningRivulet } from '@rivulet/standalone';
 import type { Browser, Page } from 'playwright-core';
 import { NO_BROWSER, findBrowser, startBrowser } from '../support/browser';
 import { eventually } from '../support/eventually';
+import { slowdown } from '../support/slowdown';
 
 const FOLDER = path.join(__dirname, '..', '..', 'examples');
 const NAMES = ['chat', 'file-drop', 'ticker'];
@@ -151,7 +152,7 @@ function suite(chromium: string): void {
     const stoppedAt = performance.now();
     await tab.click('#cancel');
     await eventually(() => expect(ai.left).toBe(1));
-    expect(performance.now() - stoppedAt).toBeLessThan(2_000);
+    expect(performance.now() - stoppedAt).toBeLessThan(2_000 * slowdown());
     await has(tab, '#turns p[data-status=cancelled]', 'It is so');
   });
 

@@ -9,6 +9,7 @@ import type { RunningRivulet } from '@rivulet/standalone';
 import { ChatServer, WORDS } from '../../../test/support/chat-server';
 import type { Answer } from '../../../test/support/chat-server';
 import { eventually } from '../../../test/support/eventually';
+import { slowdown } from '../../../test/support/slowdown';
 
 /** A chat of the AI SDK as its React, Vue and Svelte bindings build theirs, without a framework. */
 class Chat extends AbstractChat<UIMessage> {
@@ -79,7 +80,7 @@ test('stop ends the call of the model at once, though it is silent, and what was
   const stoppedAt = performance.now();
   await chat.stop();
   await stopped;
-  expect(performance.now() - stoppedAt).toBeLessThan(2_000);
+  expect(performance.now() - stoppedAt).toBeLessThan(2_000 * slowdown());
   await sending;
   expect([chat.answer, chat.status]).toEqual([half, 'ready']);
   expect(await server.ends[0]).toEqual({ status: 'cancelled' });

@@ -234,7 +234,7 @@ test('a silent producer beats as often as it was told to, so that it learns of a
   const silent = await rivulet({ url: system.url, token: system.apiKey, fetch: counting }).open({}, { heartbeatMs: 100 });
   await eventually(() => expect(beats.length).toBeGreaterThan(5));
   // Untold, it would have beaten once a second.
-  expect(beats[5]! - beats[0]!).toBeLessThan(3_000);
+  expect(Math.min(...beats.slice(1).map((at, index) => at - beats[index]!))).toBeLessThan(500);
   await silent.abort('DONE');
 });
 
