@@ -8,11 +8,14 @@ import { checkHistory } from '../support/history';
 import { startBroker } from '../support/kafka-broker';
 import type { Broker } from '../support/kafka-broker';
 import { readFragments } from '../support/read-fragments';
+import { slowdown } from '../support/slowdown';
 import { startSystem } from '../support/system';
 import type { System } from '../support/system';
 import { produce, watchAll } from '../support/traffic';
 
 const AWAY_MS = 20_000;
+/** From Kafka's first answer to the first acknowledgement of each stream: pauses of the log and of the producers, not more. */
+const RECOVERY_MS_MAX = 10_000;
 const STREAMS = 4;
 const FRAGMENTS = 150;
 
@@ -30,6 +33,8 @@ afterAll(async () => {
 test('[APPEND-5] Kafka away for 20 s: 503 with Retry-After meanwhile, streams go on afterwards, nothing acknowledged is lost', async () => {
   const acknowledged: Acknowledged[] = [];
   const observed: Observed[] = [];
+  const wentOnAt = new Map<string, number>();
+  let revivedAt = Infinity;
   let reached!: () => void;
   const isMidway = new Promise<void>((resolve) => { reached = resolve; });
   const traffic = Array.from({ length: STREAMS }, (_, index) => produce(system, {
@@ -38,6 +43,7 @@ test('[APPEND-5] Kafka away for 20 s: 503 with Retry-After meanwhile, streams go
     onOpened: (streamNo) => watchAll(system, streamNo, ['sse', 'ws'], `${index}`, observed),
     onAcknowledged: (entry) => {
       acknowledged.push(entry);
+      if (performance.now() > revivedAt && !wentOnAt.has(entry.streamNo)) wentOnAt.set(entry.streamNo, performance.now() - revivedAt);
       if (acknowledged.length === (STREAMS * FRAGMENTS) / 3) reached();
     },
   }));
@@ -54,8 +60,13 @@ test('[APPEND-5] Kafka away for 20 s: 503 with Retry-After meanwhile, streams go
     expect(await refused.json()).toMatchObject({ code: 'LOG_UNAVAILABLE', next: 'retry' });
     await elapse(Math.max(0, since + AWAY_MS - Date.now())); // the outage itself, not a wait for something
     await broker.revive();
+    revivedAt = performance.now();
   });
   await Promise.all([...traffic, outage]);
+  const waits = [...wentOnAt.values()].map(Math.round);
+  console.log(`streams went on ${waits.join(', ')} ms after Kafka answered again`);
+  expect(waits).toHaveLength(STREAMS);
+  expect(Math.max(...waits)).toBeLessThan(RECOVERY_MS_MAX * slowdown());
   await Promise.all(observed.map(({ finished }) => finished));
   const records = await readFragments(broker.brokers, system.topicPrefix, [...new Set(observed.map(({ streamNo }) => streamNo))]);
   expect(acknowledged).toHaveLength(STREAMS * FRAGMENTS);
