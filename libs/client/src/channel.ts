@@ -7,6 +7,8 @@ import { sseEvents } from './sse-source';
 export interface ChannelOptions {
   signal?: AbortSignal;
   readToken?: string;
+  /** Of the streams that have ended only so many, the newest, besides the open ones. Default: all that are kept. */
+  ended?: number;
   silenceMsMax?: number;
 }
 
@@ -24,8 +26,8 @@ export type ChannelEvent = ReaderEvent | ChannelProblem;
 export async function* watchChannel(
   endpoint: Endpoint & { token: string }, channel: string, options: ChannelOptions,
 ): AsyncGenerator<ChannelEvent, void, undefined> {
-  const { signal, readToken, silenceMsMax = 45_000 } = options;
-  const path = `/v1/watch/channels/${encodeURIComponent(channel)}/events`;
+  const { signal, readToken, ended, silenceMsMax = 45_000 } = options;
+  const path = `/v1/watch/channels/${encodeURIComponent(channel)}/events${ended === undefined ? '' : `?ended=${ended}`}`;
   const source = { path, token: readToken ?? endpoint.token, signal, silenceMsMax };
   const streams = new Map<string, Progress>();
   const backoff = new Backoff();

@@ -8,22 +8,22 @@ import type { OpenOptions } from '@rivulet/protocol';
 import type { RunningRivulet } from '@rivulet/standalone';
 import { NO_BROWSER, findBrowser, startBrowser } from '../../../test/support/browser';
 import { eventually } from '../../../test/support/eventually';
-import { RivuletProvider, useStream } from './react';
-import type { UseStream } from './react';
+import { RivuletProvider, useChannel, useStream } from './react';
+import type { ChannelSnapshot, UseStream } from './react';
 import { rivulet } from './rivulet';
 import type { Rivulet } from './rivulet';
 
-interface View { name: string; no?: string; options?: object; isCached?: boolean }
+interface View { name: string; no?: string; channel?: string; options?: object; isCached?: boolean }
 /** What the page keeps of a component: every state it was shown in, and how it stands. */
 interface Seen { now: UseStream & { code?: string }; texts: number[]; commits: number }
 
 /** Shows streams in React's strict and development mode, where effects run twice and mistakes are console errors. */
 const PAGE = `
-  import { StrictMode, createElement as h, useEffect } from 'react';
+  import { StrictMode, createElement as h, memo, useEffect } from 'react';
   import { createRoot, hydrateRoot } from 'react-dom/client';
   import { rivulet } from '@rivulet/client';
   import { streamCache } from '@rivulet/client/cache';
-  import { RivuletProvider, useStream } from '@rivulet/client/react';
+  import { RivuletProvider, useChannel, useStream } from '@rivulet/client/react';
   const cache = streamCache();
   window.kept = async (no) => (await cache.open(no))?.events.map(({ text }) => text ?? '').join('');
   const client = rivulet({ url: location.origin, token: window.token });
@@ -37,7 +37,18 @@ const PAGE = `
     }, [now]);
     return h('p', { id: name }, now.status, ' ', now.text, JSON.stringify(now.items));
   }
-  const tree = (views) => h(StrictMode, null, h(RivuletProvider, { client }, views.map((view) => h(Stream, { key: view.name, ...view }))));
+  window.rows = {};
+  const Row = memo(({ stream }) => {
+    rows[stream.streamNo] = (rows[stream.streamNo] ?? 0) + 1;
+    return h('li', null, stream.status, ' ', stream.text);
+  });
+  function Channel({ name, channel, options }) {
+    const now = useChannel(channel, options);
+    useEffect(() => { seen[name] = { now: { ...now, code: now.error?.code } }; }, [now]);
+    return h('ul', { id: name }, now.streams.map((stream) => h(Row, { key: stream.streamNo, stream })));
+  }
+  const viewOf = (view) => h(view.channel === undefined ? Stream : Channel, { key: view.name, ...view });
+  const tree = (views) => h(StrictMode, null, h(RivuletProvider, { client }, views.map(viewOf)));
   const container = document.getElementById('root');
   const root = window.hydrated ? hydrateRoot(container, tree(window.hydrated)) : createRoot(container);
   window.show = (views) => root.render(tree(views));`;
@@ -52,8 +63,11 @@ test('a server shows a stream as connecting, asks nobody for it, and keeps nothi
   const render = (no?: string): string => renderToString(createElement(RivuletProvider, { client }, createElement(Show, { no }))).replaceAll('&quot;', '"');
   expect(render('s1')).toBe('<p>{"status":"connecting","text":"","items":[],"attempt":0,"error":null}</p>');
   expect(render()).toContain('"status":"idle"');
+  const ShowChannel = () => createElement('p', null, JSON.stringify(useChannel('chat')));
+  expect(renderToString(createElement(RivuletProvider, { client }, createElement(ShowChannel)))).toContain('[]');
   expect(fetching).not.toHaveBeenCalled();
   expect(() => renderToString(createElement(Show, { no: 's1' }))).toThrow('RivuletProvider');
+  expect(() => renderToString(createElement(ShowChannel))).toThrow('RivuletProvider');
 });
 
 const executablePath = findBrowser();
@@ -274,6 +288,35 @@ function suite(chromium: string): void {
     expect(await page.evaluate(`cancel('a', 'enough')`)).toBe('cancelled');
     await until('a', { status: 'cancelled', error: null });
     await eventually(() => expect(answer.signal.aborted).toBe(true));
+  });
+
+  test('a channel shows its streams, old and new, each growing to its own end, over one connection', async () => {
+    const open = (title: string) => client.open({ channel: 'room', metadata: { title } });
+    const channel = (): Promise<ChannelSnapshot> => now('a') as Promise<unknown> as Promise<ChannelSnapshot>;
+    const untilStreams = (streams: object[]): Promise<void> =>
+      eventually(async () => expect(await channel()).toMatchObject({ streams, error: null }));
+    const first = await open('first');
+    await first.write('one');
+    await first.end();
+    await visit();
+    await show({ name: 'a', channel: 'room' }, { name: 'b', channel: 'room' });
+    const ended = { streamNo: first.streamNo, text: 'one', status: 'ended', metadata: { title: 'first' }, error: null };
+    await untilStreams([ended]);
+    const rendered = await page.evaluate(`rows['${first.streamNo}']`);
+    const second = await open('second');
+    await second.write('two ');
+    await untilStreams([ended, { text: 'two ', status: 'open', metadata: { title: 'second' } }]);
+    await second.write('and more');
+    await second.abort('MODEL_GONE');
+    await untilStreams([ended, { text: 'two and more', status: 'failed' }]);
+    expect((await channel()).streams.map(({ error }) => error !== null)).toEqual([false, true]);
+    // The first did not change, so neither did its object, and what shows it is not rendered again.
+    expect(await page.evaluate(`rows['${first.streamNo}']`)).toBe(rendered);
+    expect(watched.begun).toBe(1);
+    await show({ name: 'a', channel: 'room', options: { ended: 1 } });
+    await untilStreams([{ streamNo: second.streamNo }]);
+    await show({ name: 'barred', channel: 'room', options: { readToken: second.readToken } });
+    await eventually(async () => expect(await now('barred')).toMatchObject({ streams: [], code: 'FORBIDDEN' }));
   });
 
   test('a page rendered by a server is taken over without a word from React', async () => {

@@ -1,0 +1,58 @@
+/** Nothing shows more often than this, however fast a stream is, ms. */
+const FRAME_MS = 16;
+/** How long nobody may look before watching stops: React unmounts and mounts at once in strict mode, and when pages change, ms. */
+const LINGER_MS = 100;
+
+interface AudienceParts {
+  /** Makes the state that those who look are shown next. */
+  refresh: () => void;
+  /** Nobody has looked for LINGER_MS. */
+  onLeft: () => void;
+}
+
+/** Those who look at one store, and how often they are told that it has changed. */
+export class Audience {
+  private readonly listeners = new Set<() => void>();
+  private toldAt = -Infinity;
+  private frame: ReturnType<typeof setTimeout> | null = null;
+  private leaving: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(private readonly parts: AudienceParts) {}
+
+  /** @returns ends it */
+  look(listener: () => void): () => void {
+    // Each look is one of its own: the same function may be given twice.
+    const own = (): void => listener();
+    this.listeners.add(own);
+    if (this.leaving !== null) clearTimeout(this.leaving);
+    this.leaving = null;
+    return () => {
+      if (this.listeners.delete(own) && this.listeners.size === 0) this.leaving = setTimeout(() => this.leave(), LINGER_MS);
+    };
+  }
+
+  /** What is first shows at once; what follows within a frame shows together. */
+  tellSoon(): void {
+    if (this.frame !== null) return;
+    const waitMs = this.toldAt + FRAME_MS - performance.now();
+    if (waitMs <= 0) this.tell();
+    else this.frame = setTimeout(() => this.tell(), waitMs);
+  }
+
+  tell(): void {
+    this.stopFrame();
+    this.toldAt = performance.now();
+    this.parts.refresh();
+    for (const listener of [...this.listeners]) listener();
+  }
+
+  private leave(): void {
+    this.stopFrame();
+    this.parts.onLeft();
+  }
+
+  private stopFrame(): void {
+    if (this.frame !== null) clearTimeout(this.frame);
+    this.frame = null;
+  }
+}
