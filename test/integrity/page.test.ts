@@ -1,3 +1,4 @@
+import { rivulet } from '@rivulet/client';
 import { startRivulet } from '@rivulet/standalone';
 import type { RunningRivulet } from '@rivulet/standalone';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
@@ -68,6 +69,28 @@ function suite(executablePath: string): void {
       expect(await part(page, pane, 'status').textContent()).toBe('ended');
     }
     await eventually(async () => expect(await page.locator('#recent tr').first().textContent()).toMatch(/ended.*newcomers/));
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
+  test('of content whose size is known the page shows how much has come: text and bytes', async () => {
+    const page = await visit();
+    const client = rivulet({ url: system.url, token: system.apiKey });
+    const progress = (name: 'hidden' | 'value' | 'max') =>
+      part(page, 'live', 'progress').evaluate((bar, which) => (bar as unknown as Record<string, unknown>)[which], name);
+    for (const [contentType, half] of [['text/plain', '字'.repeat(1_000)], ['application/octet-stream', Buffer.alloc(3_000, 7)]] as const) {
+      const producer = await client.open({ contentType, metadata: { sizeBytes: 6_000 } });
+      await producer.write(half);
+      await page.fill('#stream-no', producer.streamNo);
+      await page.click('#watch-form button');
+      await eventually(async () => expect([await progress('hidden'), await progress('value'), await progress('max')]).toEqual([false, 3_000, 6_000]));
+      await producer.write(half);
+      await producer.end();
+      await has(page, 'live', 'final', '6000 bytes');
+      expect(await progress('value')).toBe(6_000);
+    }
+    await send(page, TEXT);
+    await eventually(async () => expect(await progress('hidden')).toBe(true));
     expect(faults).toEqual([]);
     await page.context().close();
   });

@@ -21,11 +21,12 @@ export class Pane {
   show(key, streamNo, isAtOnce = false) {
     this.connection?.abort();
     clearTimeout(this.lateTimer);
-    Object.assign(this, { key, streamNo, connection: null, cursor: '', isFinal: false, connections: 0, events: 0 });
+    Object.assign(this, { key, streamNo, connection: null, cursor: '', isFinal: false, connections: 0, events: 0, sizeBytes: 0 });
     this.reset();
     this.setPaused(false);
     this.setFinal('');
     this.put({ attempt: '–', events: 0, connections: 0 });
+    this.showProgress();
     this.part('again').disabled = false;
     const isWaiting = this.isLate && !isAtOnce && this.part('late').checked;
     if (!isWaiting) return void this.connect();
@@ -83,7 +84,10 @@ export class Pane {
   take(event) {
     this.events += 1;
     if (event.cursor !== '') this.cursor = event.cursor;
-    if (event.type === 'stream') this.status = event.status;
+    if (event.type === 'stream') {
+      this.status = event.status;
+      this.sizeBytes = event.metadata.sizeBytes;
+    }
     if (event.type === 'lost') this.status = 'lost';
     if (event.type === 'resumed') this.status = 'open';
     if (event.type === 'rewind') this.reset();
@@ -91,14 +95,27 @@ export class Pane {
     if (event.type === 'final') this.finish(event);
     if (event.attempt ?? event.epoch) this.put({ attempt: event.attempt ?? event.epoch });
     this.put({ cursor: this.cursor || '–', bytes: this.bytes, events: this.events });
+    this.showProgress();
     if (!this.isPaused && !this.isFinal) this.setStatus(this.status);
+  }
+
+  /** Of a stream whose producer said at the open how much it will be: a hint, so the end is what `final` says. */
+  showProgress() {
+    const progress = this.part('progress');
+    progress.hidden = !this.isBytes || !(Number.isSafeInteger(this.sizeBytes) && this.sizeBytes > 0);
+    if (progress.hidden) return;
+    progress.max = this.sizeBytes;
+    progress.value = this.bytes;
+    progress.title = `${this.bytes} of ${this.sizeBytes} bytes`;
   }
 
   append({ text, items, base64 }) {
     const shown = text ?? items?.map((value) => `${JSON.stringify(value)}\n`).join('') ?? `[${base64.length} base64 characters]\n`;
-    // CRC-32 and bytes can be checked only where what is shown is what was appended.
+    // CRC-32 and bytes can be checked only where what is shown is what was appended; of values nobody knows the bytes.
     if (text === undefined) this.isText = false;
-    else {
+    if (items !== undefined) this.isBytes = false;
+    if (base64 !== undefined) this.bytes += (base64.length * 3) / 4 - base64.match(/=*$/)[0].length;
+    if (text !== undefined) {
       this.bytes += byteLength(text);
       this.checksum = crc32(text, this.checksum);
     }
@@ -120,7 +137,7 @@ export class Pane {
 
   reset() {
     this.part('content').replaceChildren();
-    Object.assign(this, { bytes: 0, checksum: 0, isText: true, status: 'open' });
+    Object.assign(this, { bytes: 0, checksum: 0, isText: true, isBytes: true, status: 'open' });
     this.put({ cursor: '–', bytes: 0 });
   }
 
