@@ -1,6 +1,6 @@
 import { parseCursor, StreamError } from '@rivulet/protocol';
 import type { WatchReply } from '@rivulet/protocol';
-import type { Principal } from '@rivulet/service';
+import type { Principal, Wanted } from '@rivulet/service';
 import { AckQueue } from './ack-queue';
 import { asStreamError } from './as-stream-error';
 import { generationOf } from './cold-reader';
@@ -31,6 +31,8 @@ export interface SocketLine {
 }
 
 export interface SocketSubscription {
+  /** What its reader needs the right to. */
+  readonly wanted: Wanted;
   start(): void;
   stop(): void;
   /** @throws StreamError CURSOR_INVALID, CURSOR_UNKNOWN */
@@ -120,6 +122,11 @@ export class SocketStream implements SocketSubscription, Outlet {
     }
   }
 
+  get wanted(): Wanted {
+    const { streamNo, state } = this.subscription.entry;
+    return { scope: 'read', streamNo, channel: state.open.channel };
+  }
+
   get isWritable(): boolean {
     return this.socket.isWritable;
   }
@@ -202,7 +209,7 @@ export class SocketChannel implements SocketSubscription, ChannelOutlet {
   private readonly encode: Encode;
 
   private constructor(
-    private readonly socket: SocketLine, private readonly frame: SubscribeFrame, request: ChannelRequest,
+    private readonly socket: SocketLine, private readonly frame: SubscribeFrame, readonly wanted: Wanted, request: ChannelRequest,
     private readonly reset: ChannelReset | null,
   ) {
     this.follower = new ChannelFollower(socket.delivery, request, this);
@@ -214,9 +221,10 @@ export class SocketChannel implements SocketSubscription, ChannelOutlet {
     socket: SocketLine, frame: SubscribeFrame & { channel: string }, principals: readonly Principal[],
   ): Promise<SocketChannel> {
     const { channel, from = null, ended: endedMax = null, intervalMs = 0 } = frame;
-    socket.delivery.authorize(principals, { scope: 'read', channel });
+    const wanted: Wanted = { scope: 'read', channel };
+    socket.delivery.authorize(principals, wanted);
     const { handle, place, reset } = await openChannel(socket.delivery, { channel, from, endedMax, principals });
-    return new SocketChannel(socket, frame, { handle, place, principals, intervalMs }, reset);
+    return new SocketChannel(socket, frame, wanted, { handle, place, principals, intervalMs }, reset);
   }
 
   get isWritable(): boolean {

@@ -77,6 +77,45 @@ test('[WATCH-8] the first frame is auth, or the socket is closed; each further a
   await peer.one('stream', 'b');
 });
 
+test('[WATCH-13] a token that expires ends what only it allowed, and a socket that has no other; a new one in time keeps all', async () => {
+  const server = await startServer();
+  const [a, b] = [await server.open(), await server.open()];
+  const short = await server.auth.mintStream(a.no, 'read', Date.now() + 5_000);
+  const [alone, mixed, renewed] = [await connect(server, short), await connect(server, short, b.token), await connect(server, short)];
+  for (const peer of [alone, mixed, renewed]) peer.send({ type: 'subscribe', id: 'a', streamNo: a.no });
+  mixed.send({ type: 'subscribe', id: 'b', streamNo: b.no });
+  for (const peer of [alone, mixed, renewed]) await peer.one('stream', 'a');
+  await mixed.one('stream', 'b');
+  renewed.send({ type: 'auth', token: a.token });
+  await renewed.until(() => renewed.frames.filter(({ type }) => type === 'ready').length === 2);
+  expect(await alone.until(() => alone.closed)).toEqual({ code: 4401, reason: 'TOKEN_EXPIRED' });
+  expect(codeOf(await alone.one('problem'))).toBe('TOKEN_EXPIRED');
+  expect(codeOf(await mixed.one('problem', 'a'))).toBe('TOKEN_EXPIRED');
+  for (const { no } of [a, b]) await server.put(no, appendRecord(1, ['still']), END);
+  await mixed.one('final', 'b');
+  await renewed.one('final', 'a');
+  expect(mixed.last('a')).toBe(0);
+  expect(renewed.frames.filter(({ type }) => type === 'problem')).toEqual([]);
+});
+
+test('a subscribe that takes its time holds up nothing but the frames with its id', async () => {
+  const server = await startServer();
+  const [slow, quick] = [await server.open(), await server.open()];
+  const peer = await connect(server, slow.token, quick.token);
+  const release = server.source.hold();
+  await server.write(slow.no, appendRecord(1, ['a']), END);
+  // Ahead of what is folded here: it waits for the fold [LINK-2].
+  peer.send({ type: 'subscribe', id: 'slow', streamNo: slow.no, from: '1.1' });
+  await eventually(() => expect(server.source.waiting).toHaveLength(1));
+  peer.send({ type: 'subscribe', id: 'quick', streamNo: quick.no });
+  await peer.one('stream', 'quick');
+  expect(peer.frames.filter((frame) => frame['id'] === 'slow')).toEqual([]);
+  peer.send({ type: 'subscribe', id: 'slow', streamNo: slow.no });
+  release();
+  await peer.one('final', 'slow');
+  await peer.until(() => peer.frames.some((frame) => frame.type === 'stream' && frame['id'] === 'slow'));
+});
+
 test('[WATCH-1] many streams on one socket, each in order, once, to its final', async () => {
   const server = await startServer();
   const streams = await Promise.all(Array.from({ length: 5 }, () => server.open()));

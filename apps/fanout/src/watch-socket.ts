@@ -4,6 +4,7 @@ import type { VerdictReply, WatchReply, WatchRequest } from '@rivulet/protocol';
 import type { Principal } from '@rivulet/service';
 import { asStreamError } from './as-stream-error';
 import type { Delivery, Session } from './delivery';
+import { Principals } from './principals';
 import { SocketChannel, SocketStream } from './socket-subscription';
 import type { SocketLine, SocketSubscription } from './socket-subscription';
 import { socketCodec } from './socket-codec';
@@ -17,8 +18,6 @@ export interface CancelPort {
 
 /** Until the first credential is accepted. */
 const AUTH_MS_MAX = 10_000;
-/** Credentials of one socket, the oldest forgotten first: one per stream is usual. */
-const PRINCIPALS_MAX = 256;
 /** Frames of the peer that wait for one before them; beyond, the socket is not read. */
 const PENDING_FRAMES_MAX = 64;
 /** Bytes on the way to the peer beyond which nothing more is written. */
@@ -31,11 +30,14 @@ const SILENT_PINGS_MAX = 3;
 
 /**
  * WS /v1/watch/ws: many streams and channels on one socket, JSON or Protobuf frames.
- * States: opened → (first `auth` accepted within AUTH_MS_MAX) → ready → closed. Frames of the peer are taken one after another.
+ * States: opened → (first `auth` accepted within AUTH_MS_MAX) → ready → closed. Frames of the peer are taken one after another; opening
+ * what one subscribes to takes its time, and only frames with the same id wait for it.
  */
 export class WatchSocket implements Session, SocketLine {
   private readonly subscriptions = new Map<string, SocketSubscription>();
-  private readonly principals: Principal[] = [];
+  /** Subscriptions that are being opened. */
+  private readonly opening = new Map<string, Promise<void>>();
+  private readonly principals = new Principals(() => this.expire());
   readonly line = new WaitingLine();
   readonly codec: SocketCodec;
   private readonly forget: (() => void)[];
@@ -121,20 +123,28 @@ export class WatchSocket implements Session, SocketLine {
       frame = this.codec.parse(bytes, isBinary);
     } catch (error) {
       // Nobody yet: a stranger is not owed an answer to each of its frames.
-      if (this.principals.length === 0 && !(await this.isOpenToAll())) return this.refuse(asStreamError(error));
+      if (this.isStranger && !(await this.isOpenToAll())) return this.refuse(asStreamError(error));
       throw error;
     }
     if (frame.type === 'auth') return this.authenticate(frame.token);
-    if (this.principals.length === 0 && !(await this.isOpenToAll())) return this.refuse(new StreamError('UNAUTHENTICATED'));
+    if (this.isStranger && !(await this.isOpenToAll())) return this.refuse(new StreamError('UNAUTHENTICATED'));
+    if ('id' in frame) await this.opening.get(frame.id);
     switch (frame.type) {
-      case 'subscribe': return this.subscribe(frame);
+      case 'subscribe': return this.aside(this.subscribe(frame));
       case 'unsubscribe': return this.unsubscribe(frame.id);
       case 'ack': return this.ack(frame);
-      case 'cancel':
-        // Not in the queue, as a verdict takes its time and acks do not wait for it; it counts as pending all the same.
-        this.pending += 1;
-        void this.cancel(frame).finally(() => this.settle());
+      case 'cancel': return this.aside(this.cancel(frame));
     }
+  }
+
+  /** Not in the queue: it takes its time, and the frames behind it do not wait for it. It counts as pending all the same. */
+  private aside(work: Promise<void>): void {
+    this.pending += 1;
+    void work.finally(() => this.settle());
+  }
+
+  private get isStranger(): boolean {
+    return this.principals.all.length === 0;
   }
 
   /** Repeatable: each token adds what it allows. A first one that is refused ends the socket. */
@@ -144,15 +154,14 @@ export class WatchSocket implements Session, SocketLine {
       this.accept(principal);
       this.send({ type: 'ready' });
     } catch (error) {
-      if (this.principals.length === 0) this.refuse(asStreamError(error));
+      if (this.isStranger) this.refuse(asStreamError(error));
       else throw error;
     }
   }
 
   private accept(principal: Principal): void {
     clearTimeout(this.authTimer);
-    this.principals.unshift(principal);
-    if (this.principals.length > PRINCIPALS_MAX) this.principals.pop();
+    if (!this.isClosed) this.principals.accept(principal);
   }
 
   /** With auth off nobody has a token to show. */
@@ -162,23 +171,51 @@ export class WatchSocket implements Session, SocketLine {
     return principal !== null;
   }
 
+  /** [WATCH-13] What none of the credentials that are left allows is over; so is a socket without any. */
+  private expire(): void {
+    if (this.isStranger) return this.refuse(new StreamError('TOKEN_EXPIRED'));
+    for (const [id, subscription] of this.subscriptions) {
+      if (this.isAllowed(subscription)) continue;
+      this.unsubscribe(id);
+      this.problem(new StreamError('TOKEN_EXPIRED'), { id });
+    }
+  }
+
+  private isAllowed({ wanted }: SocketSubscription): boolean {
+    try {
+      this.delivery.authorize(this.principals.all, wanted);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   private async subscribe(frame: WatchRequest & { type: 'subscribe' }): Promise<void> {
     const { id } = frame;
     try {
       if (this.subscriptions.has(id)) throw new StreamError('FRAME_INVALID', { detail: `The id ${JSON.stringify(id)} is in use.` });
       const { sessionStreamsMax } = this.delivery.options.limits;
-      if (this.subscriptions.size >= sessionStreamsMax) {
+      if (this.subscriptions.size + this.opening.size >= sessionStreamsMax) {
         throw new StreamError('OVERLOADED', { detail: `A socket carries at most ${sessionStreamsMax} subscriptions.` });
       }
-      const subscription = frame.streamNo === undefined
-        ? await SocketChannel.open(this, { ...frame, channel: frame.channel! }, this.principals)
-        : await SocketStream.open(this, { ...frame, streamNo: frame.streamNo }, this.principals);
-      if (this.isClosed) return subscription.stop();
-      this.subscriptions.set(id, subscription);
-      subscription.start();
+      const opening = this.open(frame).finally(() => this.opening.delete(id));
+      this.opening.set(id, opening.catch(() => undefined));
+      await opening;
     } catch (error) {
       this.problem(asStreamError(error), { id });
     }
+  }
+
+  private async open(frame: WatchRequest & { type: 'subscribe' }): Promise<void> {
+    const subscription = frame.streamNo === undefined
+      ? await SocketChannel.open(this, { ...frame, channel: frame.channel! }, this.principals.all)
+      : await SocketStream.open(this, { ...frame, streamNo: frame.streamNo }, this.principals.all);
+    // Either may have come to its end meanwhile.
+    const isOver = this.isClosed || !this.isAllowed(subscription);
+    if (!isOver) this.subscriptions.set(frame.id, subscription);
+    if (!isOver) return subscription.start();
+    subscription.stop();
+    throw new StreamError('TOKEN_EXPIRED');
   }
 
   private unsubscribe(id: string): void {
@@ -199,7 +236,7 @@ export class WatchSocket implements Session, SocketLine {
     const { delivery, cancelPort } = this;
     try {
       delivery.options.streamNos.verify(streamNo);
-      const principal = delivery.authorize(this.principals, { scope: 'cancel', streamNo });
+      const principal = delivery.authorize(this.principals.all, { scope: 'cancel', streamNo });
       const verdict = await cancelPort.cancel({ streamNo, by: principal.id, reason });
       this.send({ type: 'cancelled', streamNo, verdict });
     } catch (error) {
@@ -231,6 +268,7 @@ export class WatchSocket implements Session, SocketLine {
     if (this.isClosed) return;
     this.isClosed = true;
     clearTimeout(this.authTimer);
+    this.principals.stop();
     for (const subscription of this.subscriptions.values()) subscription.stop();
     this.subscriptions.clear();
     this.line.clear();
