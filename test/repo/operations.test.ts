@@ -1,9 +1,12 @@
 import { allocatorRows } from '@rivulet/allocator';
 import { fanoutRows } from '@rivulet/fanout';
 import { ingestRows } from '@rivulet/ingest';
+import { ANSWER_CODES, FAULTS, pluginsRows } from '@rivulet/plugins';
+import type { Answered } from '@rivulet/plugins';
 import { ERRORS } from '@rivulet/protocol';
 import { serviceRows } from '@rivulet/service';
 import { startRivulet } from '@rivulet/standalone';
+import { startPluginSystem } from '../support/plugin-system';
 import { files } from './source-files';
 import { at, durationMs, listAt, mapAt, textAt, yamlDocuments } from './yaml-files';
 import type { Yaml } from './yaml-files';
@@ -18,12 +21,14 @@ const headingsUnder = (title: string): string[] => {
 };
 /** Names of metrics, without what PromQL and Prometheus itself bring. */
 const metricsIn = (text: string): string[] => text.match(/\b(?:rivulet|http|nodejs|process)_[a-z0-9_]+/g) ?? [];
-const ROWS = { ...serviceRows, ...allocatorRows, ...ingestRows, ...fanoutRows };
-const rowOf = (env: string) => Object.values(ROWS).find((row) => row.env === env);
+const ROWS = { ...serviceRows, ...allocatorRows, ...ingestRows, ...fanoutRows, ...pluginsRows };
+/** How an answer of a plugin went. */
+const OUTCOMES: Answered['outcome'][] = ['ended', 'failed', 'stopped'];
+const rowOf = (env: string) => Object.values(ROWS).find((row) => row.env === env.replace(/_FILE$/, ''));
 
-/** Every metric of every app, from the page a running system shows, by name; histograms with the names of their series. */
+/** Every metric of every app, from the pages of a running system and a plugin host, by name; histograms with the names of their series. */
 let served: Set<string>;
-/** The text of that page. */
+/** The text of these pages. */
 let page: string;
 
 beforeAll(async () => {
@@ -32,6 +37,12 @@ beforeAll(async () => {
     page = await (await fetch(`${system.url}/metrics`)).text();
   } finally {
     await system.stop();
+  }
+  const plugins = await startPluginSystem();
+  try {
+    page += await (await fetch(`${(await plugins.addHost()).url}/metrics`)).text();
+  } finally {
+    await plugins.stop();
   }
   served = new Set([...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = '', type]) =>
     (type === 'histogram' ? [name, `${name}_bucket`, `${name}_sum`, `${name}_count`] : [name])));
@@ -86,9 +97,9 @@ test('every alert has a severity that decides who is woken, a summary, and a tim
 test('codes and services that alerts ask for exist', () => {
   for (const rule of RULES) {
     const codes = [...expressionOf(rule).matchAll(/(?:^|[^_])(?:code|outcome)=~?"([^"]+)"/g)].flatMap((match) => (match[1] as string).split('|'));
-    for (const code of codes) expect(Object.keys(ERRORS)).toContain(code);
+    for (const code of codes) expect([...Object.keys(ERRORS), ...FAULTS, ...OUTCOMES]).toContain(code);
     const apps = [...expressionOf(rule).matchAll(/app=~?"([^"]+)"/g)].flatMap((match) => (match[1] as string).split('|'));
-    for (const app of apps) expect(['allocator', 'ingest', 'fanout']).toContain(app);
+    for (const app of apps) expect(['allocator', 'ingest', 'fanout', 'plugins']).toContain(app);
   }
 });
 
@@ -116,7 +127,7 @@ test('every error code that the documentation names is in the table', () => {
   const named = [...new Set([...OPERATIONS.matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map((match) => match[1] as string))]
     .filter((name) => !/^(RIVULET|KAFKA|JUDGE)_/.test(name));
   expect(named.length).toBeGreaterThan(10);
-  expect(named.filter((name) => !(name in ERRORS))).toEqual([]);
+  expect(named.filter((name) => !(name in ERRORS) && !ANSWER_CODES.includes(name))).toEqual([]);
 });
 
 test('links inside the documentation lead somewhere', () => {

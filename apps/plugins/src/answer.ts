@@ -21,6 +21,8 @@ export interface AnswerParts {
   allocator: Pick<AllocatorPort, 'retry'>;
   ingestUrl: string;
   history(channel: string, turnsMax: number): Promise<HistoryTurn[]>;
+  /** The plugin wrote for the first time. */
+  onBegun(): void;
   /** Resolves when it may begin: the plugin's limit of answers at once. */
   turn(): Promise<() => void>;
 }
@@ -40,6 +42,9 @@ export class Answer implements AnswerSink {
   private writer: PacedWriter;
   private running: Running | null = null;
   private stopped: PluginFailure | null = null;
+  private failed: PluginFailure | null = null;
+  private hasTurn = false;
+  private hasWritten = false;
   private readonly facts: PluginFacts;
   private readonly attemptIds = new Set<string>();
   private onStop: () => void = () => undefined;
@@ -51,6 +56,16 @@ export class Answer implements AnswerSink {
     // From here on the lease is kept, also while the answer waits for its turn.
     this.producer = this.produce(parts.attempt);
     this.writer = this.pace();
+  }
+
+  /** Whether it has its turn: before that it waits. */
+  get isBegun(): boolean {
+    return this.hasTurn;
+  }
+
+  /** Of what ended it, once it is over; '' when it ended in order. */
+  get code(): string {
+    return (this.stopped ?? this.failed)?.code ?? '';
   }
 
   get epoch(): number {
@@ -75,6 +90,7 @@ export class Answer implements AnswerSink {
   async run(): Promise<'ended' | 'failed' | 'stopped'> {
     const turn = this.parts.turn();
     await Promise.race([turn, this.stopping]);
+    this.hasTurn = true;
     try {
       return this.stopped ? 'stopped' : await this.attempts();
     } finally {
@@ -87,6 +103,8 @@ export class Answer implements AnswerSink {
 
   async write(content: unknown, lane: string | undefined): Promise<void> {
     if (this.stopped) throw this.stopped;
+    if (!this.hasWritten) this.parts.onBegun();
+    this.hasWritten = true;
     await this.writer.write(content, lane);
   }
 
@@ -212,6 +230,7 @@ export class Answer implements AnswerSink {
   }
 
   private async abort(failure: PluginFailure): Promise<'failed'> {
+    this.failed = failure;
     await this.writer.flush().catch(() => undefined);
     await this.producer.abort(failure.code, (this.parts.plugin()?.log.redact(failure.message) ?? '').slice(0, 500));
     return 'failed';

@@ -11,6 +11,7 @@ import { PackageInstaller } from './package-installer';
 import { PluginChanges } from './plugin-changes';
 import { PluginConfigs } from './plugin-configs';
 import type { Program } from './plugin-host';
+import { AnswerMetrics, showPluginGauges } from './plugin-metrics';
 import { PluginReports } from './plugin-reports';
 import { PluginSet } from './plugin-set';
 import { PluginStore } from './plugin-store';
@@ -52,7 +53,7 @@ const FETCH_MS_MAX = 30_000;
 
 /** Wires the plugin host: reads top to bottom as what depends on what. Stopped by frame.drain. */
 export function buildPlugins({ frame, log, config, allocator, program = PROGRAM, paths }: PluginsParts): BuiltPlugins {
-  const { auth, logger, metrics, readiness, drain } = frame;
+  const { auth, logger, readiness, drain } = frame;
   const topics = topicNames(config.topicPrefix);
   const host = config.hostName || `${hostname()}:${config.pluginsPort || frame.instance}`;
   const store = new PluginStore({ log, topic: topics.plugins, packageBytesMax: config.packageBytesMax, logger });
@@ -60,14 +61,14 @@ export function buildPlugins({ frame, log, config, allocator, program = PROGRAM,
   const plugins = new PluginSet(config, program, logger, paths, (name) => configs.settingsOf(name));
   const facts = new StreamFacts(log, topics.lifecycle, config.finalStreamsMax, (place) => logger.error(place, 'a lifecycle value cannot be read'));
   const history = new ChannelHistory(facts, auth, config.watchUrl);
-  const answers = metrics.counter('plugin_answers_total', 'Answers by plugin and how they went.', ['plugin', 'outcome']);
+  const answers = new AnswerMetrics(frame);
   const reports: PluginReports = new PluginReports({
     log, topic: topics.plugins, host, instance: frame.instance, reportMs: config.reportMs, plugins, logger,
     installed: () => new Map(store.allDesired().map((one) => [one.plugin, one])), configOf: (name) => configs.sourceOf(name), partitions: () => desk.partitions, answering: () => desk.answering.size,
   });
   const desk: RequestDesk = new RequestDesk({
     reports, log, topic: topics.requests, facts, plugins, allocator, auth, history, logger, ingestUrl: config.ingestUrl,
-    onAnswered: (plugin, outcome) => answers.inc({ plugin, outcome }),
+    onAnswered: (answered) => answers.answered(answered), onBegun: (plugin, askedAt) => answers.began(plugin, askedAt),
   });
   const folders = new PackageFolders(path.join(config.storeDir || path.join(tmpdir(), 'rivulet-plugins'), host.replace(/[^\w.-]/g, '_')));
   const installedPlugins = new InstalledPlugins({ host, store, folders, plugins, logger });
@@ -80,15 +81,7 @@ export function buildPlugins({ frame, log, config, allocator, program = PROGRAM,
   });
   const requests = new Requests({ reports, plugins, desk, allocator, auth, config });
 
-  metrics.gauge('plugin_answers', 'Requests being answered or waiting for their turn.', [], (gauge) => gauge.set(desk.answering.size));
-  metrics.gauge('plugin_running', '1 while the plugin runs on this host.', ['plugin'], (gauge) => {
-    gauge.reset();
-    for (const host of plugins.all()) gauge.set({ plugin: host.source.name }, host.running ? 1 : 0);
-  });
-  metrics.gauge('plugin_restarts', 'How often the process of a plugin ended by itself.', ['plugin'], (gauge) => {
-    gauge.reset();
-    for (const host of plugins.all()) gauge.set({ plugin: host.source.name }, host.restarts);
-  });
+  showPluginGauges(frame, { plugins, reports, desk });
   let hasJoined = false;
   readiness.add('answered-streams', () => (facts.isReady ? null : 'the lifecycle topic is still being read'));
   readiness.add('requests', () => (hasJoined ? null : 'the group of plugin hosts is not joined yet'));

@@ -4,3 +4,6 @@ export { allPluginsRows, PLUGINS_PREFIX, pluginsRows, readPluginsConfig } from '
 export type { PluginsConfig } from './config';
 export type { PluginFault, PluginState } from './plugin-faults';
 export { PluginsModule } from './module';
+export { FAULTS } from './plugin-faults';
+export { ANSWER_CODES } from './plugin-metrics';
+export type { Answered } from './plugin-metrics';

@@ -10,6 +10,7 @@ import type { Attempt } from './answer';
 import type { ChannelHistory } from './channel-history';
 import { FinishedEvents } from './finished-events';
 import type { PluginHost } from './plugin-host';
+import type { Answered } from './plugin-metrics';
 import type { PluginReports } from './plugin-reports';
 import type { PluginSet } from './plugin-set';
 import { decodeRequest, encodeRequest } from './request-record';
@@ -28,7 +29,9 @@ export interface DeskParts {
   history: ChannelHistory;
   logger: Logger;
   ingestUrl: string;
-  onAnswered(plugin: string, outcome: string): void;
+  onAnswered(answered: Answered): void;
+  /** The plugin wrote for the first time. @param askedAt ms since the epoch */
+  onBegun(plugin: string, askedAt: number): void;
 }
 
 interface Known {
@@ -88,6 +91,18 @@ export class RequestDesk {
   /** Requests in the partitions of this host that are not done: neither final nor told to the plugin. */
   get openCount(): number {
     return this.known.size;
+  }
+
+  /** Age of the oldest request of ours that waits: for its turn, its plugin, or for whoever had begun it to be lost. */
+  get oldestWaitingMs(): number {
+    const { facts } = this.parts;
+    const waits = ([streamNo]: [string, Known]): boolean => {
+      const fact = facts.get(streamNo);
+      const isAnswered = this.answers.get(streamNo)?.isBegun ?? fact?.status === 'open';
+      return !isAnswered && !(fact && isOver(fact));
+    };
+    const oldestAt = [...this.known].filter(waits).reduce((oldest, [, { request }]) => Math.min(oldest, request.at), Date.now());
+    return Date.now() - oldestAt;
   }
 
   async join(options: { groupId: string; sessionTimeoutMs: number; heartbeatMs: number }): Promise<void> {
@@ -199,18 +214,21 @@ export class RequestDesk {
     // Taken before anything is awaited: one at a time per stream.
     this.answers.set(streamNo, null);
     begun.begunWith = fact;
-    let outcome = 'stopped';
+    let outcome: Answered['outcome'] = 'stopped';
+    let code = '';
     let isPassing = false;
     try {
       const answer = this.answer(request, await this.attemptFor(fact, plugin), plugin);
       this.answers.set(streamNo, answer);
       outcome = await answer.run();
+      code = answer.code;
     } catch (error) {
+      code = (error as { code?: string }).code ?? 'INTERNAL';
       isPassing = !(error instanceof StreamError) || error.row.next === 'retry';
       this.parts.logger.warn({ streamNo, plugin: request.plugin, err: error }, 'an answer was given up');
     } finally {
       this.answers.delete(streamNo);
-      this.parts.onAnswered(request.plugin, outcome);
+      this.parts.onAnswered({ plugin: request.plugin, outcome, code });
     }
     const known = this.known.get(streamNo);
     // From here on only `lost` makes it ours again.
@@ -223,6 +241,7 @@ export class RequestDesk {
   private answer(request: RequestRecord, attempt: Attempt, plugin: PluginHost): Answer {
     const { allocator, ingestUrl, history, plugins } = this.parts;
     return new Answer({
+      onBegun: () => this.parts.onBegun(request.plugin, request.at),
       request, attempt, allocator, ingestUrl, facts: plugin.facts!,
       plugin: () => plugins.host(request.plugin), turn: () => plugins.turns(request.plugin).take(),
       history: (channel, turnsMax) => history.turns(request.plugin, channel, turnsMax),

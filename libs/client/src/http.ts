@@ -57,8 +57,7 @@ export async function request<T>(endpoint: Endpoint, call: Call): Promise<T> {
   const limit = new AbortController();
   const stop = (): void => limit.abort(outer?.reason);
   outer?.addEventListener('abort', stop, { once: true });
-  const late = new StreamError('NOT_READY', { detail: `No answer from ${endpoint.url} within ${answerMsMax} ms.` });
-  const timer = setTimeout(() => limit.abort(late), answerMsMax);
+  const timer = setTimeout(() => limit.abort(new StreamError('NOT_READY', { detail: `No answer from ${endpoint.url} within ${answerMsMax} ms.` })), answerMsMax);
   try {
     const response = await send(endpoint, { ...call, signal: limit.signal });
     if (!response.ok) throw await errorOf(response);
