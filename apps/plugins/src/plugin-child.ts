@@ -122,7 +122,9 @@ async function run(id: number, work: () => unknown): Promise<void> {
   try {
     say({ type: 'answer', id, value: await work() });
   } catch (error) {
-    const { code, message, isFinal }: Failure = error instanceof Error ? error : new Error(inspect(error));
+    const { code, message, isFinal, stack }: Failure = error instanceof Error ? error : new Error(inspect(error));
+    // What nobody gave a code is a mistake: its author wants to know where.
+    if (typeof code !== 'string') say({ type: 'log', message: `failed: ${stack ?? message}` });
     say({ type: 'failed', id, message, isFinal: isFinal === true, ...(typeof code === 'string' ? { code } : {}) });
   } finally {
     streams.close(id);
