@@ -64,7 +64,8 @@ async function tailStream(client: Rivulet, streamNo: string, options: TailOption
   if (state.final) conclude(state.final);
 }
 
-function conclude({ status, reason, message }: Pick<FinalEvent, 'status' | 'reason' | 'message'>): void {
+/** @throws StreamError when it did not end well */
+export function conclude({ status, reason, message }: Pick<FinalEvent, 'status' | 'reason' | 'message'>): void {
   if (status === 'ended') return;
   const why = [reason, message].filter((part) => part !== '').join(': ');
   throw new StreamError('STREAM_FINAL', { detail: `The stream is ${status}${why === '' ? '' : ` (${why})`}.` });

@@ -27,10 +27,10 @@ export async function pluginRows(place: ServicePlace): Promise<PluginRow[]> {
 
 /** A line for each plugin on each host, then what is wrong with each and what to do. */
 export function matrixText(rows: readonly PluginRow[]): string {
+  const faults = rows.filter(({ fault }) => fault).map(({ plugin, host, fault }) => faultText(`${plugin} on ${host}`, fault!));
   const cells = rows.map(({ plugin, version, host, state, restarts = 0 }) => [plugin, version || '-', host, String(restarts), state]);
-  return [table([['PLUGIN', 'VERSION', 'HOST', 'RESTARTS', 'STATE'], ...cells]), ...rows.filter(({ fault }) => fault).map(faultText)].join('\n');
+  return [table([['PLUGIN', 'VERSION', 'HOST', 'RESTARTS', 'STATE'], ...cells]), ...faults].join('\n');
 }
 
-export function faultText({ plugin, host, fault }: Pick<PluginRow, 'plugin' | 'host' | 'fault'>): string {
-  return `!!  ${plugin} on ${host}: ${fault?.code}: ${fault?.detail.replaceAll('\n', '\n      ')}\n    remedy: ${fault?.remedy}`;
-}
+export const faultText = (where: string, { code, detail, remedy }: PluginFault): string =>
+  `!!  ${where}: ${code}: ${detail.replaceAll('\n', '\n      ')}\n    remedy: ${remedy}`;
