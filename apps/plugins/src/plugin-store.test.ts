@@ -42,6 +42,7 @@ async function openCompacted(): Promise<PluginStore> {
     encode: (entries) => entries.map((one) => ({ ...one, entries: 1 })),
   });
   for (const one of last.values()) await appender.append(0, one, 1);
+  await appender.close();
   log = compacted;
   return open();
 }
