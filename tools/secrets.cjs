@@ -7,7 +7,7 @@ const path = require('node:path');
 
 /**
  * @typedef {{ RIVULET_API_KEYS: string, RIVULET_STREAM_NO_KEYS: string, RIVULET_TOKEN_KEYS: string, RIVULET_SERVICE_TOKEN: string,
- *   RIVULET_START_API_KEY: string }} Secrets
+ *   RIVULET_PLUGINS_CONFIG_KEY: string, RIVULET_START_API_KEY: string }} Secrets
  */
 
 /** @returns {Secrets} RIVULET_START_API_KEY is the key itself, for people; the services get only its hash */
@@ -18,6 +18,7 @@ function makeSecrets() {
     RIVULET_STREAM_NO_KEYS: randomBytes(32).toString('hex'),
     RIVULET_TOKEN_KEYS: randomBytes(32).toString('hex'),
     RIVULET_SERVICE_TOKEN: randomBytes(32).toString('hex'),
+    RIVULET_PLUGINS_CONFIG_KEY: randomBytes(32).toString('hex'),
     RIVULET_START_API_KEY: apiKey,
   };
 }
@@ -35,6 +36,9 @@ function keepSecrets(file) {
     fs.mkdirSync(path.dirname(file), { recursive: true });
     fs.writeFileSync(file, format(makeSecrets()), { mode: 0o600 });
   }
+  // A file of before there was this one.
+  const added = 'RIVULET_PLUGINS_CONFIG_KEY';
+  if (!fs.readFileSync(file, 'utf8').includes(`${added}=`)) fs.appendFileSync(file, `${added}=${makeSecrets()[added]}\n`);
   const lines = fs.readFileSync(file, 'utf8').split('\n').filter((line) => /^\w+=/.test(line));
   const kept = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
   const missing = Object.keys(makeSecrets()).filter((name) => !kept[name]);

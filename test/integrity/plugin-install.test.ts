@@ -59,7 +59,7 @@ async function ask(index: number, plugin: string): Promise<string> {
 const says = (version: string, { top = '', extra = '' } = {}): Promise<Buffer> => packedPlugin('tells', version, `
   pace: { intervalMs: 0 }, hooks: { async receive(ctx, request, stream) { await stream.write('${version} by ' + process.getuid()); } }`, { top, extra: [{ name: 'package/notes.txt', content: extra }] });
 
-test('installed once, a plugin of several parts runs on three hosts within 10 s, and on one that joins later', async () => {
+test('[PLUGIN-4] installed once, a plugin of several parts runs on three hosts within 10 s, and on one that joins later', async () => {
   const tgz = await says('1.0.0', { extra: randomBytes(900_000).toString('base64') });
   expect(tgz.length).toBeGreaterThan(512_000);
   const startedAt = performance.now();
@@ -80,7 +80,7 @@ test('installed once, a plugin of several parts runs on three hosts within 10 s,
   }
 }, 120_000);
 
-test('a version that dies on the host that tries it is taken back with its reason, and the old one answers on the others all the while', async () => {
+test('[PLUGIN-4] a version that dies on the host that tries it is taken back with its reason, and the old one answers on the others all the while', async () => {
   expect(await install(1, await says('1.1.0', { top: 'setTimeout(() => { console.log("cannot go on"); process.exit(9); }, 300);' }))).toMatchObject({ status: 202 });
   const texts: string[] = [];
   await eventually(async () => {
@@ -94,7 +94,7 @@ test('a version that dies on the host that tries it is taken back with its reaso
   await runs('tells', '1.2.0', 4);
 }, 120_000);
 
-test('a copy damaged on disk is seen and fetched again, also by a host that was away meanwhile', async () => {
+test('[PLUGIN-4] a copy damaged on disk is seen and fetched again, also by a host that was away meanwhile', async () => {
   const copies = readdirSync(store).flatMap((host) => readdirSync(path.join(store, host)).filter((name) => name.startsWith('tells-1.2.0')).map((name) => path.join(store, host, name)));
   expect(copies).toHaveLength(4);
   await system.kill('plugins', 'SIGKILL', LATE);

@@ -36,6 +36,7 @@ function cell(row) {
   shown.dataset.state = row.state;
   shown.append(element('strong', row.state), element('span', row.version && ` ${row.version}`, 'hint'));
   if (row.restarts > 0) shown.append(element('div', `restarted ${row.restarts} ×`, 'hint'));
+  if (row.note) shown.append(element('div', row.note, 'hint'));
   return shown;
 }
 

@@ -53,7 +53,7 @@ const runEverywhere = (version: string): Promise<void> => eventually(async () =>
 });
 const runsAt = (host: PluginHostUnderTest): string | undefined => host.built.plugins.host('greets')?.version;
 
-test('installed once at one host, it runs on all, as no root, and on one that joins later', async () => {
+test('[PLUGIN-4] installed once at one host, it runs on all, as no root, and on one that joins later', async () => {
   const answer = await install(await says('1.0.0'));
   expect(answer).toMatchObject({ status: 202, body: { name: 'greets', version: '1.0.0', bytes: expect.any(Number), digest: expect.stringMatching(/^[0-9a-f]{64}$/) } });
   await runEverywhere('1.0.0');
@@ -87,7 +87,7 @@ test('what cannot run is refused at once, with the reason, and nothing of it is 
   await eventually(async () => expect(await rowsAt(hosts[0]!)).toEqual([]));
 });
 
-test('a copy that was damaged is DIGEST_MISMATCH, fetched again and runs again', async () => {
+test('[PLUGIN-4] a copy that was damaged is DIGEST_MISMATCH, fetched again and runs again', async () => {
   await install(await says('1.0.0'));
   await runEverywhere('1.0.0');
   const { folder, file } = hosts[1]!.built.plugins.host('greets')!.source;
@@ -103,7 +103,7 @@ test('a copy that was damaged is DIGEST_MISMATCH, fetched again and runs again',
   expect(hosts[1]!.built.plugins.log('greets')!.newest(5).map(({ line }) => line)).toContainEqual(expect.stringContaining('was damaged'));
 });
 
-test('a new version runs on one host first and then on all; a broken one is taken back with its reason, and the old one answers all the while', async () => {
+test('[PLUGIN-4] a new version runs on one host first and then on all; a broken one is taken back with its reason, and the old one answers all the while', async () => {
   await install(await says('1.0.0'));
   await runEverywhere('1.0.0');
   const seen = new Set<string>();

@@ -66,7 +66,7 @@ test('a package goes into the log in parts, and every host reads it back; parts 
   await expect(two.readPackage({ ...two.manifest(digest)!, parts: 4 })).rejects.toThrow('part 4 of 4 is not in the log');
 });
 
-test('of two changes at once the log takes the first; the other host is told, and both see the same', async () => {
+test('[PLUGIN-4] of two changes at once the log takes the first; the other host is told, and both see the same', async () => {
   const [one, two] = [await open(), await open()];
   const [mine, yours] = [installed('p', undefined, release, 'a', author('mine')), changed('p', undefined, { isEnabled: false }, author('yours'))];
   const counted = await Promise.all([one.propose(mine), two.propose(yours)]);
