@@ -362,4 +362,4 @@ test('[WATCH-12] a channel of more open streams than a cursor can name is follow
   stop.abort();
   await proxy.stop();
   expect(proxy.cuts).toBeGreaterThan(0);
-});
+}, 600_000); // 600 producers in one process: 30 s of a core
