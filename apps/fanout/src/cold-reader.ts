@@ -120,7 +120,7 @@ export class ColdReader {
   private async assertNotTruncated(): Promise<void> {
     const { partition, state, streamNo } = this.entry;
     const folded = state.offset;
-    if (await this.turns.end(partition) <= folded) throw this.lost();
+    if ((await this.turns.bounds(partition)).end <= folded) throw this.lost();
     throw new StreamError('LOG_UNAVAILABLE', { detail: `The log does not show offset ${folded} yet.`, streamNo, retryAfterMs: AGAIN_MS });
   }
 

@@ -3,7 +3,7 @@ import type { Log, LogBatch, Tail } from '@rivulet/log';
 import { CursorFold } from './cursor-fold';
 import type { SessionEntry } from './cursor-fold';
 import type { OwnerLogger } from './dead-letters';
-import { LogEnd } from './log-end';
+import { LogBounds } from './log-bounds';
 import { sleep } from './time';
 import type { Time } from './time';
 
@@ -22,7 +22,7 @@ export class CursorTable {
   /** Who needs it here; it is given up some time after the last. */
   pins = 0;
   idleSince = 0;
-  private readonly logEnd: LogEnd;
+  private readonly logBounds: LogBounds;
   private readonly listeners = new Map<string, Set<(entry: SessionEntry) => void>>();
   private waiters: Waiter[] = [];
   private tail: Tail | null = null;
@@ -32,7 +32,7 @@ export class CursorTable {
 
   constructor(private readonly options: CursorTableOptions) {
     const { log, topic, partition } = options;
-    this.logEnd = new LogEnd(log, topic, partition);
+    this.logBounds = new LogBounds(log, topic, partition);
     void this.follow();
   }
 
@@ -43,7 +43,7 @@ export class CursorTable {
 
   /** Resolves when the fold has passed what was in the log at the call. @throws StreamError LOG_UNAVAILABLE, NOT_READY (given up) */
   async caughtUp(): Promise<void> {
-    await this.reached(await this.logEnd.ask());
+    await this.reached((await this.logBounds.ask()).end);
   }
 
   /** Resolves when everything below the offset is folded. @throws StreamError NOT_READY (given up) */

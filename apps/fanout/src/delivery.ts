@@ -103,7 +103,7 @@ export class Delivery {
     const isInMemory = sequence + 1 >= entry.view.first && sequence + 1 < entry.view.next;
     if (generation === 0 || sequence + 1 >= entry.state.next || isInMemory) return place;
     // [WATCH-5] The log is asked before the answer begins, so that it can have a status of its own.
-    const start = await this.options.turns.start(entry.partition);
+    const { start } = await this.options.turns.bounds(entry.partition);
     if (positionFor(entry, generation, sequence).offset + 1 < start) throw expired(entry, generation, start);
     return place;
   }

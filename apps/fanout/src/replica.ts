@@ -1,7 +1,7 @@
 import { StreamError } from '@rivulet/protocol';
 import type { LogBatch } from '@rivulet/log';
 import { FinishedReader } from './finished-reader';
-import { LogEnd } from './log-end';
+import { LogBounds } from './log-bounds';
 import type { OpenStream } from './open-stream';
 import type { OwnerContext } from './owner-context';
 import type { PartitionFold } from './partition-fold';
@@ -27,7 +27,7 @@ export class Replica {
   /** Resolves when it is over. */
   readonly over: Promise<void>;
   private signalOver!: () => void;
-  private readonly logEnd: LogEnd;
+  private readonly logBounds: LogBounds;
   private fold: PartitionFold | null = null;
   private hasEnded = false;
   private waiters: Waiter[] = [];
@@ -35,7 +35,7 @@ export class Replica {
   constructor(readonly partition: number, private readonly context: OwnerContext) {
     this.over = new Promise((resolve) => (this.signalOver = resolve));
     this.table = new StreamTable(context.channels);
-    this.logEnd = new LogEnd(context.log, context.topics.fragments, partition);
+    this.logBounds = new LogBounds(context.log, context.topics.fragments, partition);
     this.finished = new FinishedReader(context, partition, this.table, () => this.hasEnded);
   }
 
@@ -105,7 +105,7 @@ export class Replica {
   /** Resolves when the fold has reached the end of the log as it is now. @throws StreamError NOT_READY, NOT_OWNER, LOG_UNAVAILABLE */
   async caughtUp(): Promise<void> {
     this.assertServing();
-    const end = await this.logEnd.ask();
+    const { end } = await this.logBounds.ask();
     const fold = this.assertServing();
     if (fold.next >= end) return;
     await new Promise<void>((resolve, reject) => this.waiters.push({ end, resolve, reject }));

@@ -69,3 +69,16 @@ test('a scan that fails fails all who waited for it, and the line goes on', asyn
   log.faults.isAway = false;
   await line.take(turn(0), () => undefined);
 });
+
+test('[WATCH-4] a thousand readers that come back at once ask for the bounds of the log twice: who came after the first question left too', async () => {
+  const { bounds } = log;
+  let asked = 0;
+  log.bounds = (topic, partition) => {
+    asked += 1;
+    return bounds.call(log, topic, partition);
+  };
+  const line = turns(1);
+  const found = await Promise.all(Array.from({ length: 1_000 }, () => line.bounds(0)));
+  expect(asked).toBe(2);
+  expect(found).toHaveLength(1_000);
+});

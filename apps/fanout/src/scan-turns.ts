@@ -1,4 +1,5 @@
-import type { Log, LogBatch } from '@rivulet/log';
+import type { Bounds, Log, LogBatch } from '@rivulet/log';
+import { LogBounds } from './log-bounds';
 
 export interface ScanTurnsOptions {
   log: Log;
@@ -37,20 +38,17 @@ const CONSUMED_AT_ONCE = 16;
 export class ScanTurns {
   /** In the order in which they came. */
   private readonly waiting = new Map<string, Group>();
+  private readonly logBounds = new Map<number, LogBounds>();
   private running = 0;
 
   constructor(private readonly options: ScanTurnsOptions) {}
 
-  /** First offset the log still has. @throws StreamError LOG_UNAVAILABLE */
-  async start(partition: number): Promise<number> {
+  /** Of the log of a partition; thousands who come back at once ask Kafka once. @throws StreamError LOG_UNAVAILABLE */
+  bounds(partition: number): Promise<Bounds> {
     const { log, topic } = this.options;
-    return (await log.bounds(topic, partition)).start;
-  }
-
-  /** Offset after the last record of the log. @throws StreamError LOG_UNAVAILABLE */
-  async end(partition: number): Promise<number> {
-    const { log, topic } = this.options;
-    return (await log.bounds(topic, partition)).end;
+    let bounds = this.logBounds.get(partition);
+    if (bounds === undefined) this.logBounds.set(partition, (bounds = new LogBounds(log, topic, partition)));
+    return bounds.ask();
   }
 
   /**
