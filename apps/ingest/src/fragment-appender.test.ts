@@ -73,9 +73,9 @@ describe('over a log', () => {
 
   async function start(queueBytesMax = 1 << 20): Promise<{ log: MemoryLog; appender: FragmentAppender }> {
     const log = new MemoryLog();
-    await log.createTopics([{ topic: 'f', partitions: 2, replication: 1, settings: {} }]);
+    await log.createTopics([{ topic: 'f', partitions: 3, replication: 1, settings: {} }]);
     const appender = new FragmentAppender(log, {
-      topic: 'f', partitionsInteractive: 1, writer: 'boot', queueBytesMax, batchBytesMax: 1 << 19, batchEntriesMax: 1000, deadlineMs: 5000,
+      topic: 'f', partitionsInteractive: 2, writer: 'boot', queueBytesMax, batchBytesMax: 1 << 19, batchEntriesMax: 1000, deadlineMs: 5000,
     });
     return { log, appender };
   }
@@ -105,6 +105,16 @@ describe('over a log', () => {
     await Promise.all(queued);
     await room;
     expect(appender.queuedBytes(0)).toBe(0);
+    await appender.close();
+  });
+
+  test('[KAFKA-25] a streaming body of bulk waits for its turn while interactive flows, and gets it', async () => {
+    const { appender } = await start();
+    expect(appender.hasRoom(2, 100)).toBe(true);
+    await appender.append(route('s'), run('a'));
+    expect([appender.hasRoom(0, 100), appender.hasRoom(2, 100)]).toEqual([true, false]);
+    await appender.room(2, 100);
+    await appender.append(route('b', 2), run('b'));
     await appender.close();
   });
 

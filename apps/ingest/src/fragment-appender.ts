@@ -72,7 +72,7 @@ export class FragmentAppender {
     return this.take(partition, { kind: 'seal', streamNo, record }, ENTRY_BYTES);
   }
 
-  /** @returns whether a streaming body may append so many bytes now: they fit, and are not bulk in the way of interactive */
+  /** @returns whether a streaming body may append so many bytes now: they fit, and it is their turn if they are bulk */
   hasRoom(partition: number, bytes: number): boolean {
     return this.fits(partition, bytes) && !(this.isBulk(partition) && this.turns.isHeld());
   }
@@ -86,7 +86,7 @@ export class FragmentAppender {
    * A full queue has entries under way, so something settles and asks again.
    */
   async room(partition: number, bytes: number): Promise<void> {
-    if (this.isBulk(partition)) await this.turns.free();
+    if (this.isBulk(partition)) await this.turns.turn(bytes);
     while (!this.fits(partition, bytes) && this.classOf(partition).queuedBytes(partition) > 0) {
       await this.change(partition);
     }
@@ -105,7 +105,8 @@ export class FragmentAppender {
   }
 
   private take(partition: number, entry: LogEntry, bytes: number): Promise<AppendResult> {
-    if (!this.isBulk(partition)) this.turns.noteInteractive();
+    if (this.isBulk(partition)) this.turns.noteBulk(bytes);
+    else this.turns.noteInteractive();
     const appended = this.classOf(partition).append(partition, entry, bytes);
     // Only while someone waits for room: the usual append pays nothing for it.
     if (this.waiting.has(partition)) this.wakeAfter(partition, appended);

@@ -1,47 +1,65 @@
 import { BulkTurns } from './bulk-turns';
 
-test('[KAFKA-25] bulk is held only while interactive flows and the loop is busy', () => {
-  const load = { isBusy: () => true };
-  const turns = new BulkTurns(load);
-  expect(turns.isHeld()).toBe(false);
-  turns.noteInteractive();
-  expect(turns.isHeld()).toBe(true);
-  load.isBusy = () => false;
-  expect(turns.isHeld()).toBe(false);
-});
+const MIB = 1024 * 1024;
 
-test('[KAFKA-25] bulk goes on as soon as the loop has time', async () => {
-  let looks = 0;
-  const turns = new BulkTurns({ isBusy: () => (looks += 1) < 3 });
-  turns.noteInteractive();
-  await turns.free();
-  expect(looks).toBeLessThanOrEqual(3);
-});
-
-test('[KAFKA-25] a loop that is never free holds bulk back for a quarter of a second, not for as many looks as fit into one elsewhere', async () => {
-  let looks = 0;
-  const spin = (ms: number): void => { for (const until = performance.now() + ms; performance.now() < until;); };
-  const turns = new BulkTurns({ isBusy: () => { looks += 1; spin(30); return true; } });
-  const flowing = setInterval(() => turns.noteInteractive(), 1);
-  turns.noteInteractive();
-  const startedAt = performance.now();
-  await turns.free();
-  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(250);
-  expect(looks).toBeLessThan(10);
-  expect(turns.isHeld()).toBe(true);
-  clearInterval(flowing);
-});
-
-test('[KAFKA-25] the load of the loop is seen: a process that only computes is busy, one that waits is not', async () => {
-  const turns = new BulkTurns();
-  const work = async (workMs: number, waitMs: number): Promise<boolean> => {
-    for (let round = 0; round < 10; round += 1) {
-      for (const until = performance.now() + workMs; performance.now() < until;);
-      await new Promise((resolve) => (waitMs > 0 ? setTimeout(resolve, waitMs) : setImmediate(resolve)));
-    }
+/** Interactive goes on meanwhile. @returns how long it took until it was the turn of each, ms */
+async function waits(turns: BulkTurns, count: number, bytes: number, disturb: () => void = () => undefined): Promise<number[]> {
+  const busy = setInterval(() => {
     turns.noteInteractive();
-    return turns.isHeld();
-  };
-  expect(await work(12, 0)).toBe(true);
-  expect(await work(0, 12)).toBe(false);
+    disturb();
+  }, 5);
+  const startedAt = performance.now();
+  const waited = await Promise.all(Array.from({ length: count }, () => turns.turn(bytes).then(() => performance.now() - startedAt)));
+  clearInterval(busy);
+  return waited;
+}
+
+function block(forMs: number): void {
+  for (const until = performance.now() + forMs; performance.now() < until;);
+}
+
+test('[KAFKA-25] bulk waits for a turn only while interactive flows', async () => {
+  const turns = new BulkTurns();
+  turns.noteBulk(MIB);
+  expect(turns.isHeld()).toBe(false);
+  turns.noteInteractive();
+  expect(turns.isHeld()).toBe(true);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  expect(turns.isHeld()).toBe(false);
+});
+
+test('[KAFKA-25] what fits into a turn goes on together; what does not waits for the next, in the order it came', async () => {
+  const turns = new BulkTurns();
+  turns.noteInteractive();
+  const small = await waits(turns, 4, 1000);
+  expect(Math.max(...small) - Math.min(...small)).toBeLessThan(5);
+  turns.noteBulk(MIB); // used up
+  turns.noteInteractive();
+  const large = await waits(turns, 4, MIB);
+  for (let n = 1; n < 4; n += 1) expect(large[n]! - large[n - 1]!).toBeGreaterThan(15);
+});
+
+test('[KAFKA-25] within a turn that has begun nobody waits, until it is used up', async () => {
+  const turns = new BulkTurns();
+  turns.noteInteractive();
+  await turns.turn(1000);
+  expect(turns.isHeld()).toBe(false);
+  turns.noteBulk(MIB);
+  expect(turns.isHeld()).toBe(true);
+});
+
+test('[KAFKA-25] while the loop is late bulk stays away for much longer, but not for ever', async () => {
+  const turns = new BulkTurns();
+  turns.noteInteractive();
+  const [first, , last] = await waits(turns, 3, MIB, () => block(15));
+  expect(last! - first!).toBeGreaterThan(150);
+});
+
+test('[KAFKA-25] when interactive has ended all who waited go on', async () => {
+  const turns = new BulkTurns();
+  turns.noteInteractive();
+  const waiting = Array.from({ length: 100 }, () => turns.turn(MIB));
+  const startedAt = performance.now();
+  await Promise.all(waiting);
+  expect(performance.now() - startedAt).toBeLessThan(100 * 20);
 });

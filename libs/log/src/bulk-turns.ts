@@ -1,56 +1,78 @@
 import { performance } from 'node:perf_hooks';
-import { setTimeout as elapse } from 'node:timers/promises';
 
-/** How often the load of the loop is looked at, and so how long bulk waits at least, ms. */
-const SAMPLE_MS = 10;
-/** Share of the loop's time beyond which what arrives has to wait noticeably. */
-const BUSY_SHARE = 0.75;
 /** Interactive that is older than this does not hold bulk back, ms. */
 const ACTIVE_MS = 100;
-/** Bulk is never held for longer at once: a process that interactive alone fills still takes a piece of bulk now and then, ms. */
-const HELD_MS_MAX = 250;
-
-/** How much of its time the event loop of this process works, over the last sample. */
-class LoopLoad {
-  private since = performance.eventLoopUtilization();
-  private sampledAt = performance.now();
-  private share = 0;
-
-  isBusy(): boolean {
-    const now = performance.now();
-    if (now - this.sampledAt >= SAMPLE_MS) {
-      const current = performance.eventLoopUtilization();
-      this.share = performance.eventLoopUtilization(current, this.since).utilization;
-      this.since = current;
-      this.sampledAt = now;
-    }
-    return this.share > BUSY_SHARE;
-  }
-}
+/** From one turn of bulk to the next while nothing has to wait for it, and at most, ms: it is slowed, never stopped. */
+const TURN_MS = 20;
+const TURN_MS_MAX = 200;
+/** How long a turn is open, ms: what comes within leaves together. Few large requests cost others less than many small ones. */
+const OPEN_MS = 5;
+/** What one turn takes, bytes. */
+const TURN_BYTES = 512 * 1024;
+/** The loop was late by so much: bulk stays away for so many times that. */
+const PATIENCE = 32;
+/** Timers are this coarse, ms. */
+const COARSE_MS = 1;
 
 /**
- * Partitions, producers and connections are separate by class, but a process has one event loop. While interactive flows and the loop is
- * busy, bulk is not taken: bodies are not read on, partitions not fetched. What waits, waits at the sender or in the log, where it costs
- * nothing [KAFKA-25].
+ * Partitions, producers and connections are separate by class, but a process has one event loop, and a machine so many cores. While
+ * interactive flows, bulk is taken in turns: bodies are read on, partitions fetched. A turn begins with a timer, and how late that comes,
+ * because the loop or the cores were busy with whatever, is what interactive has to wait just then: the next turn is put off by a
+ * multiple of it. What waits, waits at the sender or in the log, where it costs nothing [KAFKA-25].
  */
 export class BulkTurns {
   private interactiveAt = -Infinity;
-
-  constructor(private readonly load: { isBusy(): boolean } = new LoopLoad()) {}
+  private openUntil = -Infinity;
+  private nextAt = -Infinity;
+  private leftBytes = 0;
+  private timer: NodeJS.Timeout | null = null;
+  private waiting: { bytes: number; resolve: () => void }[] = [];
 
   /** Something interactive was taken just now. */
   noteInteractive(): void {
     this.interactiveAt = performance.now();
   }
 
-  isHeld(): boolean {
-    return performance.now() - this.interactiveAt < ACTIVE_MS && this.load.isBusy();
+  noteBulk(bytes: number): void {
+    this.leftBytes -= bytes;
   }
 
-  /** Resolves when bulk may go on, at the latest after HELD_MS_MAX. */
-  async free(): Promise<void> {
-    // By the clock: in a busy loop, and only there is anybody held, a wait takes longer than it was told to.
-    const until = performance.now() + HELD_MS_MAX;
-    while (this.isHeld() && performance.now() < until) await elapse(SAMPLE_MS);
+  isHeld(): boolean {
+    return this.isInteractive() && (this.leftBytes <= 0 || performance.now() >= this.openUntil);
+  }
+
+  /** Resolves when it is the turn of so many bytes, who waits first first. */
+  async turn(bytes: number): Promise<void> {
+    if (!this.isHeld()) return;
+    await new Promise<void>((resolve) => {
+      this.waiting.push({ bytes, resolve });
+      this.arm();
+    });
+  }
+
+  private isInteractive(): boolean {
+    return performance.now() - this.interactiveAt < ACTIVE_MS;
+  }
+
+  private arm(): void {
+    if (this.timer !== null) return;
+    const now = performance.now();
+    const afterMs = Math.max(1, Math.ceil(this.nextAt - now));
+    this.timer = setTimeout(() => this.begin(now + afterMs), afterMs);
+  }
+
+  private begin(dueAt: number): void {
+    this.timer = null;
+    const now = performance.now();
+    const lateMs = Math.max(0, now - dueAt - COARSE_MS);
+    this.nextAt = now + Math.min(TURN_MS + PATIENCE * lateMs, TURN_MS_MAX);
+    this.openUntil = now + OPEN_MS;
+    this.leftBytes = TURN_BYTES;
+    let bytesMax = this.isInteractive() ? TURN_BYTES : Infinity;
+    const waiting = this.waiting;
+    const taken = waiting.findIndex(({ bytes }) => (bytesMax -= bytes) <= 0) + 1 || waiting.length;
+    this.waiting = waiting.slice(taken);
+    for (const { resolve } of waiting.slice(0, taken)) resolve();
+    if (this.waiting.length > 0) this.arm();
   }
 }

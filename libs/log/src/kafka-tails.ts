@@ -130,7 +130,7 @@ export class KafkaTails {
     let fetched: FetchedPartition[] = [];
     let cause: unknown = null;
     try {
-      if (this.limits.isBulk) await this.turns.free();
+      if (this.limits.isBulk) await this.bulkTurn();
       const bytesMax = this.limits.partitionBytesMax;
       const places = tails.map(({ topic, partition, nextOffset }) => (
         { topic, partition, leaderEpoch: this.view.leaderEpoch(topic, partition), from: nextOffset, bytesMax }));
@@ -156,6 +156,12 @@ export class KafkaTails {
     this.polling.delete(leader);
     if (troubled.length > 0) this.pause(troubled, cause ?? `Kafka error ${found.get(`${troubled[0]!.topic}/${troubled[0]!.partition}`)?.errorCode}`);
     this.schedule();
+  }
+
+  /** One fetch is a turn: an answer is as large, and many small ones would cost more than one that waited a little. */
+  private async bulkTurn(): Promise<void> {
+    await this.turns.turn(this.limits.fetchBytesMax);
+    this.turns.noteBulk(this.limits.fetchBytesMax);
   }
 
   private sessionOf(leader: number): FetchSession {
