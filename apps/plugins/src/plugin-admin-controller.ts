@@ -4,7 +4,7 @@ import { StreamError } from '@rivulet/protocol';
 import { credentialsOf } from '@rivulet/service';
 import type { BuiltPlugins } from './build-plugins';
 import type { LogLine } from './plugin-log';
-import type { PluginRow } from './plugin-matrix';
+import type { ShownRow } from './plugin-matrix';
 import { BUILT } from './tokens';
 
 const LINES_DEFAULT = 100;
@@ -15,7 +15,7 @@ export class PluginAdminController {
   constructor(@Inject(BUILT) private readonly built: BuiltPlugins) {}
 
   @Get()
-  async all(@Req() request: FastifyRequest): Promise<PluginRow[]> {
+  async all(@Req() request: FastifyRequest): Promise<ShownRow[]> {
     await this.admit(request);
     return this.built.reports.rows();
   }

@@ -24,6 +24,11 @@ export interface PluginRow {
   at: number;
 }
 
+export interface ShownRow extends PluginRow {
+  /** When the last report of its host came to the host that shows this, ms since the epoch by the clock of that one. */
+  heardAt: number;
+}
+
 /**
  * Hosts × plugins. What a host says of itself comes first; what only the comparison shows (missing, another version, other bytes under
  * the same version, no word at all) is found here, alike on every host that is asked.

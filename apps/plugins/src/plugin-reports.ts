@@ -3,7 +3,7 @@ import type { Appender, Log } from '@rivulet/log';
 import type { Logger } from 'pino';
 import type { Desired } from './desired';
 import { matrixOf } from './plugin-matrix';
-import type { PluginRow } from './plugin-matrix';
+import type { ShownRow } from './plugin-matrix';
 import type { ConfigSource } from './plugin-configs';
 import { decodeReport, encodeReport, reportKey } from './plugin-report';
 import type { HostReport, PluginReport, Report } from './plugin-report';
@@ -96,8 +96,16 @@ export class PluginReports {
     return this.pluginReports().find((one) => one.plugin === plugin && one.host === host);
   }
 
-  rows(): PluginRow[] {
-    return matrixOf(this.pluginReports(), this.hostReports(), this.silentHosts(), this.parts.installed());
+  rows(): ShownRow[] {
+    const ages = this.agesMs();
+    return matrixOf(this.pluginReports(), this.hostReports(), this.silentHosts(), this.parts.installed())
+      .map((row) => ({ ...row, heardAt: Date.now() - Math.round(ages.get(row.host) ?? 0) }));
+  }
+
+  /** Since the last word of each host came here, ms; of this host too, whose word goes through the log as theirs does. */
+  agesMs(): Map<string, number> {
+    const now = performance.now();
+    return new Map(this.hostReports().map(({ host }) => [host, now - (this.heardAt.get(host) ?? now)]));
   }
 
   /** What this host said is taken back: one that stops in order is not silent. */
