@@ -24,19 +24,63 @@ function showMatrix(rows) {
   head.append(element('th', 'host'), ...plugins.map((plugin) => element('th', plugin)));
   const body = hosts.map((host) => {
     const line = element('tr');
-    line.append(element('th', host), ...plugins.map((plugin) => cell(rows.find((row) => row.host === host && row.plugin === plugin))));
+    const name = element('th', host);
+    name.append(element('div', `reported ${ago(rows.find((row) => row.host === host).heardAt)}`, 'hint'));
+    line.append(name, ...plugins.map((plugin) => cell(rows.find((row) => row.host === host && row.plugin === plugin))));
     return line;
   });
   $('matrix').replaceChildren(head, ...body);
 }
+
+const ago = (at) => {
+  const seconds = Math.max(0, Math.round((Date.now() - at) / 1000));
+  return seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`;
+};
+
+function button(text, act) {
+  const made = element('button', text, 'link');
+  made.type = 'button';
+  made.addEventListener('click', () => void act(made));
+  return made;
+}
+
+/** Without a secure origin there is no clipboard: then what is to be copied is selected. */
+async function copy(from, text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    $('copied').textContent = `Copied: ${text}`;
+  } catch {
+    getSelection().selectAllChildren(from);
+  }
+}
+
+/** Each host has the log of its own process only, and the proxy takes turns: asked until it is the host's, or all others have answered. */
+async function showLog({ plugin, host }) {
+  const hosts = new Set();
+  for (;;) {
+    const log = await (await call(key, 'GET', `/v1/admin/plugins/${encodeURIComponent(plugin)}/logs`)).json();
+    const isWanted = log.host === host;
+    $('log-title').textContent = isWanted ? `Log of ${plugin} on ${host}` : `Log of ${plugin} on ${log.host}; ${host} could not be asked`;
+    $('log').textContent = log.lines.map(({ at, line }) => `${new Date(at).toISOString()} ${line}`).join('\n') || 'It has said nothing.';
+    if (isWanted || hosts.has(log.host)) break;
+    hosts.add(log.host);
+  }
+  $('log-card').hidden = false;
+  $('log-card').scrollIntoView({ block: 'nearest' });
+}
+const logButton = (row) => button('log', () => showLog(row).catch(problem));
 
 function cell(row) {
   if (!row) return element('td', '–', 'hint');
   const shown = element('td', '', row.fault ? 'bad' : ON_THE_WAY.includes(row.state) ? 'hint' : 'good');
   shown.dataset.state = row.state;
   shown.append(element('strong', row.state), element('span', row.version && ` ${row.version}`, 'hint'));
+  // What ships with the host has none of its own.
+  if (/[^0]/.test(row.digest)) shown.append(element('span', ` ${row.digest.slice(0, 8)}`, 'hint'));
+  shown.lastChild.title = row.digest;
   if (row.restarts > 0) shown.append(element('div', `restarted ${row.restarts} ×`, 'hint'));
   if (row.note) shown.append(element('div', row.note, 'hint'));
+  if (row.version) shown.append(' ', logButton(row));
   return shown;
 }
 
@@ -45,9 +89,17 @@ function showFaults(rows) {
   $('all-well').hidden = wrong.length > 0;
   $('faults').replaceChildren(...wrong.map((row) => {
     const shown = element('li');
-    shown.append(element('strong', row.fault.code), element('span', ` ${row.plugin} on ${row.host}`), element('p', row.fault.remedy, 'remedy'), element('pre', row.fault.detail, 'detail'));
+    const remedy = element('p', row.fault.remedy, 'remedy');
+    remedy.append(' ', button('copy', () => copy(remedy, row.fault.remedy.replace(/^Run: /, ''))));
+    shown.append(element('strong', row.fault.code), element('span', ` ${row.plugin} ${row.version} on ${row.host}, said ${ago(row.at)} `), remedy, element('pre', row.fault.detail, 'detail'));
     return shown;
   }));
+}
+
+function problem(error) {
+  $('problem-code').textContent = error.code ?? 'Fault of this page';
+  $('problem-text').textContent = error.code === 'NOT_FOUND' ? 'No plugin host runs behind this address.' : error.message;
+  $('problem').hidden = false;
 }
 
 async function refresh() {
@@ -60,9 +112,7 @@ async function refresh() {
     $('problem').hidden = true;
     $('asked').textContent = `as of ${new Date().toLocaleTimeString()}`;
   } catch (error) {
-    $('problem-code').textContent = error.code ?? 'Fault of this page';
-    $('problem-text').textContent = error.code === 'NOT_FOUND' ? 'No plugin host runs behind this address.' : error.message;
-    $('problem').hidden = false;
+    problem(error);
   }
   timer = setTimeout(() => void refresh(), POLL_MS);
 }
