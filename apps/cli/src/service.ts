@@ -12,20 +12,22 @@ const GIVE_UP_MS = 5_000;
 export const clientOf = ({ url, token }: ServicePlace): Rivulet => rivulet({ url, token, giveUpMs: GIVE_UP_MS });
 
 export interface Answer { status: number; headers: Headers; body: unknown; tookMs: number }
-export interface CallOptions { method?: string; body?: unknown; token?: string; headers?: Record<string, string> }
+/** A body of bytes goes as it is, with the content type that the headers say; any other as JSON. */
+export interface CallOptions { method?: string; body?: unknown; token?: string; headers?: Record<string, string>; msMax?: number }
 
 /** One call whatever its answer is. @throws StreamError NOT_READY when there is none */
 export async function ask(place: ServicePlace, path: string, options: CallOptions = {}): Promise<Answer> {
-  const { method = 'GET', body, token = place.token, headers = {} } = options;
+  const { method = 'GET', body, token = place.token, headers = {}, msMax = CALL_MS_MAX } = options;
+  const isRaw = body instanceof Uint8Array;
   const startedAt = performance.now();
   try {
     const response = await fetch(place.url + path, {
       method,
-      signal: AbortSignal.timeout(CALL_MS_MAX),
+      signal: AbortSignal.timeout(msMax),
       headers: {
-        ...(token === '' ? {} : { authorization: `Bearer ${token}` }), ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers,
+        ...(token === '' ? {} : { authorization: `Bearer ${token}` }), ...(body === undefined || isRaw ? {} : { 'content-type': 'application/json' }), ...headers,
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: isRaw ? body as Uint8Array<ArrayBuffer> : JSON.stringify(body) }),
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: parsed(text), tookMs: performance.now() - startedAt };

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { StreamError } from '@rivulet/protocol';
 import { Command } from 'commander';
@@ -9,6 +8,7 @@ import { interruption, put, putJson, tell } from '../output';
 import { clientOf } from '../service';
 import { withJson } from '../settings';
 import { contentOf, conclude } from '../tail-command';
+import { configurationIn } from './configuration';
 import { readManifest } from './plugin-folder';
 import { faultText } from './rows';
 import { startStandalone } from './standalone';
@@ -31,7 +31,7 @@ export function devCommand(): Command {
 async function dev(given: string, options: DevOptions): Promise<void> {
   const folder = path.resolve(given);
   const { name } = readManifest(folder);
-  const config = options.config === undefined ? {} : { config: { [name]: jsonIn(options.config) } };
+  const config = options.config === undefined ? {} : { config: { [name]: configurationIn(options.config) } };
   const isJson = options.json === true;
   const signal = interruption();
   let state: PluginStatus | null = null;
@@ -116,15 +116,5 @@ function inputOf(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     throw new UsageError(`--ask begins like JSON, and is none: ${(error as Error).message}`);
-  }
-}
-
-function jsonIn(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    // What a parser quotes may be a secret.
-    const reason = error instanceof SyntaxError ? 'it is no JSON' : (error as Error).message;
-    throw new UsageError(`The configuration ${file} cannot be read: ${reason}.`);
   }
 }

@@ -11,10 +11,14 @@ export interface PluginRow {
   /** '' while it is not known. */
   version: string;
   digest?: string;
+  /** SHA-256 of the package, of what is installed; '' of what ships or lies in a folder. */
+  packageDigest?: string;
   /** The code of the fault when there is one. */
   state: string;
   fault?: PluginFault | null;
   restarts?: number;
+  /** Of an installed plugin: the version that is being tried, or was taken back, and why. */
+  note?: string | null;
 }
 
 /** @throws StreamError NOT_FOUND when there is no plugin host, and what the service says */
@@ -28,8 +32,10 @@ export async function pluginRows(place: ServicePlace): Promise<PluginRow[]> {
 /** A line for each plugin on each host, then what is wrong with each and what to do. */
 export function matrixText(rows: readonly PluginRow[]): string {
   const faults = rows.filter(({ fault }) => fault).map(({ plugin, host, fault }) => faultText(`${plugin} on ${host}`, fault!));
+  // The same on every host.
+  const notes = [...new Map(rows.filter(({ note }) => note).map(({ plugin, note }) => [plugin, `    ${plugin}: ${note}`])).values()];
   const cells = rows.map(({ plugin, version, host, state, restarts = 0 }) => [plugin, version || '-', host, String(restarts), state]);
-  return [table([['PLUGIN', 'VERSION', 'HOST', 'RESTARTS', 'STATE'], ...cells]), ...faults].join('\n');
+  return [table([['PLUGIN', 'VERSION', 'HOST', 'RESTARTS', 'STATE'], ...cells]), ...notes, ...faults].join('\n');
 }
 
 export const faultText = (where: string, { code, detail, remedy }: PluginFault): string =>
