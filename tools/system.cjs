@@ -86,6 +86,7 @@ function appEnv({ places, brokers, secrets, env = {} }) {
     // The first of each: its port stays the same when it is started again.
     RIVULET_PLUGINS_INGEST_URL: places.ingest[0]?.url,
     RIVULET_PLUGINS_WATCH_URL: places.fanout[0]?.url,
+    RIVULET_ALLOCATOR_PLUGIN_HOSTS: places.plugins.map(({ url }) => url).join(','),
     RIVULET_ALLOCATOR_GRPC_ADDRESS: places.allocator.map(({ grpcPort }) => `${HOST}:${grpcPort}`).join(','),
   };
 }

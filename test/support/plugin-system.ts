@@ -32,6 +32,8 @@ export interface PluginHostUnderTest {
 }
 export interface PluginSystem {
   url: string;
+  allocator: AllocatorPort;
+  log: MemoryLog;
   client: Rivulet;
   key: string;
   addHost(settings?: Record<string, string>): Promise<PluginHostUnderTest>;
@@ -39,7 +41,7 @@ export interface PluginSystem {
 }
 
 /** Allocator, ingest and fanout in this process on the memory log, and as many plugin hosts beside them as a test wants. */
-export async function startPluginSystem(): Promise<PluginSystem> {
+export async function startPluginSystem(settings: Record<string, string> = {}): Promise<PluginSystem> {
   const key = `rk_test_${randomBytes(12).toString('hex')}`;
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -47,6 +49,7 @@ export async function startPluginSystem(): Promise<PluginSystem> {
     RIVULET_LOG: 'memory', RIVULET_LOG_LEVEL: 'silent', RIVULET_PARTITIONS_INTERACTIVE: '3', RIVULET_PARTITIONS_BULK: '1', RIVULET_PUBLIC_URL: url,
     RIVULET_API_KEYS: `test:operator:${createHash('sha256').update(key).digest('hex')}`,
     RIVULET_TOKEN_KEYS: randomBytes(32).toString('hex'), RIVULET_STREAM_NO_KEYS: randomBytes(32).toString('hex'), RIVULET_DRAIN_MS_MAX: '4000',
+    ...settings,
   };
   const config = readAllocatorConfig(env);
   const frame = buildFrame('all', config);
@@ -69,9 +72,9 @@ export async function startPluginSystem(): Promise<PluginSystem> {
   await eventually(() => expect(frame.readiness.report()).toMatchObject({ ready: true }));
   const hosts: PluginHostUnderTest[] = [];
   return {
-    url, key, client: rivulet({ url, token: key }),
-    addHost: async (settings = {}) => {
-      const host = await startHost(log, allocator, url, key, { ...env, ...settings });
+    url, key, allocator, log, client: rivulet({ url, token: key }),
+    addHost: async (more = {}) => {
+      const host = await startHost(log, allocator, url, key, { ...env, ...more });
       hosts.push(host);
       return host;
     },
@@ -86,14 +89,14 @@ async function startHost(
   shared: MemoryLog, allocator: AllocatorPort, url: string, key: string, env: Record<string, string>,
 ): Promise<PluginHostUnderTest> {
   const config = readPluginsConfig({
-    RIVULET_PLUGINS_SHIPPED: ' ', RIVULET_PLUGINS_INGEST_URL: url, RIVULET_PLUGINS_WATCH_URL: url, RIVULET_PLUGINS_LEASE_MS: '1000', RIVULET_PLUGINS_RELOAD_MS: '50',
+    RIVULET_PLUGINS_SHIPPED: ' ', RIVULET_PLUGINS_PORT: '0', RIVULET_PLUGINS_INGEST_URL: url, RIVULET_PLUGINS_WATCH_URL: url, RIVULET_PLUGINS_LEASE_MS: '1000', RIVULET_PLUGINS_RELOAD_MS: '50',
     RIVULET_PLUGINS_REPORT_MS: '100', RIVULET_PLUGINS_RESTART_MS: '50', RIVULET_PLUGINS_FINISH_MS_MAX: '0', RIVULET_PLUGINS_HUNG_MS_MAX: '20000', ...env,
   });
   const frame = buildFrame('plugins', config);
   const log = new MemoryLog({}, shared);
   frame.drain.add('log', 'log', () => log.close());
   const built = buildPlugins({ frame, log, config, allocator, program: CHILD });
-  const app = await createApp(PluginsModule.with(built), frame, { host: '127.0.0.1', port: 0 });
+  const app = await createApp(PluginsModule.with(built), frame, { host: '127.0.0.1', port: config.pluginsPort });
   const own = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
   await eventually(() => expect(frame.readiness.report()).toMatchObject({ ready: true }));
   const call: PluginHostUnderTest['call'] = async (at, init = {}) => {

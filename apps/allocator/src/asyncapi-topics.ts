@@ -50,7 +50,11 @@ const MESSAGES: Record<Topic, Record<string, Message>> = {
   requests: {
     PluginRequest: {
       key: 'The streamNo of the answer.', summary: 'What a plugin is asked. No value: it is answered.', contentType: 'application/json',
-      payload: shape({ streamNo, plugin: text, channel: text, input: {}, by: text, at: ms }, ['input']),
+      payload: shape({ streamNo, plugin: text, channel: text, input: {}, inReplyTo: text, by: text, at: ms }, ['input', 'inReplyTo']),
+    },
+    BoundDone: {
+      key: '`streamNo#hook/plugin`, of a bound stream.', summary: 'That it was done, and what came of it. No value: the stream was removed.', contentType: 'application/json',
+      payload: shape({ outcome: text, at: ms }),
     },
   },
   plugins: {

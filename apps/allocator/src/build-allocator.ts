@@ -2,6 +2,7 @@ import type { Log } from '@rivulet/log';
 import { topicNames } from '@rivulet/protocol';
 import type { Frame } from '@rivulet/service';
 import { Allocator } from './allocator';
+import { BoundOpens } from './bound-opens';
 import type { AllocatorConfig } from './config';
 import { LifecycleEntries } from './lifecycle-entries';
 import { OpenQuotas } from './open-quotas';
@@ -9,6 +10,7 @@ import { Opener } from './opener';
 import { PartitionList } from './partition-list';
 import { Placement } from './placement';
 import { RecordWriter } from './record-writer';
+import { SendHooks } from './send-hooks';
 import { StreamList } from './stream-list';
 import { VerdictWaits } from './verdict-waits';
 
@@ -36,7 +38,9 @@ export function buildAllocator(frame: Frame, log: Log, config: AllocatorConfig, 
   const waits = new VerdictWaits(entries, config.waitsMax);
   const placement = new Placement({ ...config, loadOf: (partition) => entries.load.of(partition) });
   const quotas = new OpenQuotas(frame.quotas, entries);
-  const opener = new Opener({ config, quotas, auth, streamNos, entries, placement, writer, now });
+  const hooks = new SendHooks({ hostUrls: config.pluginHosts, serviceToken: config.serviceToken, sendMsMax: config.sendMsMax });
+  const bound = new BoundOpens(config.bindings, hooks, config.metadataBytesMax);
+  const opener = new Opener({ config, bound, quotas, auth, streamNos, entries, placement, writer, now });
   const calls = metrics.counter('allocator_calls_total', 'Calls by outcome: ok, or the code of the refusal.', ['call', 'outcome']);
   const allocator = new Allocator({
     opener, auth, streamNos, writer, waits, verdictMsMax: config.verdictMsMax, now,

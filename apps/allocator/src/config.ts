@@ -1,9 +1,13 @@
-import { integerRow, readConfig, serviceRows } from '@rivulet/service';
+import { integerRow, listRow, readConfig, serviceRows, urlRow } from '@rivulet/service';
 import type { ConfigOf } from '@rivulet/service';
+import { bindingsRow } from './bindings';
+import type { Bindings } from './bindings';
 
 const DAY_MS = 24 * 3_600_000;
 /** Retention of the topic `fragments`: a stream that lived longer would lose its beginning [OWN-4]. */
 export const TOPIC_RETENTION_MS = 7 * DAY_MS;
+
+const PLUGIN_HOST = urlRow({ env: 'RIVULET_ALLOCATOR_PLUGIN_HOSTS', fallback: '', doc: '' });
 
 /** Rows of the allocator. What the judge uses is copied from here into each `open` [JUDGE-10]. */
 export const allocatorRows = {
@@ -29,6 +33,11 @@ export const allocatorRows = {
   endedStreamsMax: integerRow({ env: 'RIVULET_ALLOCATOR_ENDED_STREAMS_MAX', fallback: 10_000, min: 0, max: 1_000_000, doc: 'Final streams kept whole for the list; older ones are found by streamNo only.' }),
   queueBytesMax: integerRow({ env: 'RIVULET_ALLOCATOR_QUEUE_BYTES_MAX', fallback: 8_388_608, min: 65_536, max: 1_073_741_824, doc: 'Records waiting for one partition, bytes; above it OVERLOADED.' }),
   writeMsMax: integerRow({ env: 'RIVULET_ALLOCATOR_WRITE_MS_MAX', fallback: 10_000, min: 500, max: 120_000, doc: 'A record that is not durable after this long is answered LOG_UNAVAILABLE, ms.' }),
+  bindings: bindingsRow({ env: 'RIVULET_ALLOCATOR_BINDINGS', doc: 'Channels bound to plugins, e.g. `[{"channel":"support.*","plugin":"ai-chat"},{"channel":"*","plugin":"audit","hooks":["persistAfter"]}]`. hooks: `receive` (default: it answers streams that have ended), `send` (it is asked at each open), `persistAfter` (it is told of each final stream). Counts for streams opened from then on. The same in every allocator.',
+    check: (values) => ((values['bindings'] as Bindings).hasSend && (values['pluginHosts'] as readonly string[]).length * (values['serviceToken'] as string).length === 0
+      ? 'binds the hook send; name the plugin hosts in RIVULET_ALLOCATOR_PLUGIN_HOSTS and set RIVULET_SERVICE_TOKEN' : null) }),
+  pluginHosts: listRow({ env: 'RIVULET_ALLOCATOR_PLUGIN_HOSTS', entry: 'URLs', countMax: 32, parseEntry: PLUGIN_HOST.parse, doc: 'Where plugin hosts are asked for their hook `send`, in turn until one answers; a name may stand for several.' }),
+  sendMsMax: integerRow({ env: 'RIVULET_ALLOCATOR_SEND_MS_MAX', fallback: 5_000, min: 100, max: 60_000, doc: 'How long the hook `send` may take for an open, ms, all hosts together; then nothing is opened (PLUGIN_NOT_RUNNING). Below RIVULET_INGEST_ALLOCATOR_MS_MAX.' }),
 } as const;
 
 export const allProcessRows = { ...serviceRows, ...allocatorRows } as const;

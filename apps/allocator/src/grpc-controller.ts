@@ -1,14 +1,13 @@
-import { timingSafeEqual } from 'node:crypto';
 import { Metadata, status } from '@grpc/grpc-js';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod, RpcException } from '@nestjs/microservices';
 import { StreamError } from '@rivulet/protocol';
-import { hmac } from '@rivulet/service';
+import { SERVICE_TOKEN_DETAIL, ServiceTokens } from '@rivulet/service';
 import type { Frame } from '@rivulet/service';
 import { Allocator } from './allocator';
 import { FRAME } from './tokens';
 
-interface OpenRequest { principal: string; idempotencyKey: string; optionsJson: string }
+interface OpenRequest { principal: string; idempotencyKey: string; optionsJson: string; answerOf: string }
 interface RetryRequest { streamNo: string; epoch: number; attemptId: string; keepNone: boolean; reason: string }
 interface CancelRequest { streamNo: string; by: string; reason: string }
 interface JsonReply { replyJson: string }
@@ -22,18 +21,17 @@ const GRPC_STATUS: Readonly<Record<number, status>> = {
 /** libs/protocol/proto/allocator.proto. For our own processes: they show the service token and vouch for the principal they name. */
 @Controller()
 export class GrpcController {
-  /** Of the tokens that are accepted: two while they are exchanged. An empty one is none, for it would let everybody in. */
-  private readonly expected: readonly Uint8Array[];
+  private readonly tokens: ServiceTokens;
 
   constructor(@Inject(Allocator) private readonly allocator: Allocator, @Inject(FRAME) private readonly frame: Frame) {
-    const { serviceToken, serviceTokenOther } = frame.config;
-    this.expected = [serviceToken, serviceTokenOther].filter((token) => token !== '').map((token) => digest(`Bearer ${token}`));
+    this.tokens = new ServiceTokens(frame.config);
   }
 
   @GrpcMethod('Allocator', 'Open')
   open(request: OpenRequest, metadata: Metadata): Promise<JsonReply> {
     return this.answer(metadata, () => this.allocator.open({
       principal: request.principal, idempotencyKey: request.idempotencyKey, options: parseOptions(request.optionsJson),
+      answerOf: request.answerOf,
     }));
   }
 
@@ -59,10 +57,7 @@ export class GrpcController {
 
   private admit(metadata: Metadata): void {
     const [given] = metadata.get('authorization');
-    const shown = typeof given === 'string' ? digest(given) : null;
-    if (shown === null || !this.expected.some((expected) => timingSafeEqual(shown, expected))) {
-      throw new StreamError('UNAUTHENTICATED', { detail: 'The service token is missing or not ours: RIVULET_SERVICE_TOKEN must be the same in every process.' });
-    }
+    if (!this.tokens.admits(given)) throw new StreamError('UNAUTHENTICATED', { detail: SERVICE_TOKEN_DETAIL });
   }
 
   /** The code and its facts travel in the metadata, so that the caller has the same StreamError again. */
@@ -75,8 +70,6 @@ export class GrpcController {
     return new RpcException({ code: GRPC_STATUS[known.row.status] ?? status.INTERNAL, message: known.code, metadata });
   }
 }
-
-const digest = (text: string): Uint8Array => hmac(Buffer.from('service-token'))(Buffer.from(text));
 
 /** Metadata values are ASCII. */
 const asciiJson = (value: unknown): string =>

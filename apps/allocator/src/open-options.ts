@@ -47,9 +47,8 @@ export class OpenOptionsReader {
     const { limits, ttlMs = config.ttlMs, retentionMs = config.retentionMs, metadata = {} } = given;
     // [OWN-4] A stream must be over before its first record leaves the topic.
     if (ttlMs + retentionMs > TOPIC_RETENTION_MS) throw invalid('ttlMs', `and retentionMs together must be at most ${TOPIC_RETENTION_MS} ms, the retention of the log`);
-    const problem = metadataProblem(metadata);
+    const problem = openMetadataProblem(metadata, config.metadataBytesMax);
     if (problem !== null) throw invalid('metadata', problem);
-    if (Buffer.byteLength(JSON.stringify(metadata)) > config.metadataBytesMax) throw invalid('metadata', `must be at most ${config.metadataBytesMax} bytes of JSON`);
     return {
       channel: given.channel ?? '', contentType, merge: given.merge ?? mergeOf(contentType), class: given.class ?? 'interactive',
       leaseMs: given.leaseMs ?? config.leaseMs, ttlMs, retentionMs, limits: { ...this.limitDefaults(), ...limits },
@@ -61,6 +60,13 @@ export class OpenOptionsReader {
     const { heldFragmentsMax, heldBytesMax, gapMsMax, attemptsMax, fragmentBytesMax, streamBytesMax } = this.config;
     return { heldFragmentsMax, heldBytesMax, gapMsMax, attemptsMax, fragmentBytesMax, streamBytesMax };
   }
+}
+
+/** @returns why it cannot be the metadata of an open, or null when it can */
+export function openMetadataProblem(metadata: Record<string, unknown>, bytesMax: number): string | null {
+  const problem = metadataProblem(metadata);
+  if (problem !== null) return problem;
+  return Buffer.byteLength(JSON.stringify(metadata)) > bytesMax ? `must be at most ${bytesMax} bytes of JSON` : null;
 }
 
 function mergeOf(contentType: string): Merge {

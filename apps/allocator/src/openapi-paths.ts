@@ -127,6 +127,10 @@ function plugins(): Node {
       summary: 'Ask a plugin; it answers on a stream', tag: 'Plugins', answers: { 202: ok('The stream is open, the request durable.', asJson('PluginAccepted')) },
       rest: { parameters: [name, parameter('header', 'Idempotency-Key', text, 'The same key is the same stream, answered once.')], ...body(asJson('PluginAsk'), true) },
     }) },
+    '/v1/plugins/{name}/send': { post: operation({
+      summary: 'Whether a stream of a bound channel may be opened; for allocators, which show the service token', tag: 'Plugins',
+      answers: { 200: ok('What the plugin says.', asJson('PluginDecision')) }, rest: { parameters: [name], ...body(asJson('PluginOpen'), true) },
+    }) },
     '/v1/plugins/{name}/routes/*': { get: routed('get'), post: routed('post') },
     '/v1/admin/plugins': { get: operation({
       summary: 'Every plugin on every host, with what is wrong and what to do', tag: 'Plugins', answers: { 200: ok('All.', asJson('PluginRows')) },

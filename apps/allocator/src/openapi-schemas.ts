@@ -128,6 +128,8 @@ export const schemas: Node = {
     secrets: { ...listOf(text), description: 'Fields that are secret.' }, keyIds: { ...listOf(text), description: 'Of the keys they are encrypted with.' },
     by: orNull(text), at: orNull(ms),
   }),
+  PluginOpen: shape({ channel: text, by: text, metadata }),
+  PluginDecision: shape({ allow: { type: 'boolean' }, metadata, code: text, text }, ['metadata', 'code', 'text']),
   PluginLog: shape({ host: text, plugin: text, lines: listOf(shape({ at: ms, line: text })) }),
   StreamEvent: shape({
     type: { const: 'stream' }, streamNo, status, epoch: whole, attempt: whole, contentType: text, merge, channel: text, metadata,

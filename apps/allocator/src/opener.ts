@@ -1,6 +1,7 @@
 import { StreamError } from '@rivulet/protocol';
 import type { OpenFacts, OpenedStream } from '@rivulet/protocol';
 import type { Auth, StreamNos } from '@rivulet/service';
+import type { BoundOpens } from './bound-opens';
 import { deriveParts } from './idempotency';
 import type { DerivedParts } from './idempotency';
 import type { LifecycleEntries } from './lifecycle-entries';
@@ -17,10 +18,13 @@ export interface OpenAsked {
   idempotencyKey?: string | undefined;
   /** As they came; read and checked here. */
   options: unknown;
+  /** The plugin that answers on it; '' or absent: none. */
+  answerOf?: string | undefined;
 }
 
 interface OpenerParts {
   config: AllocatorConfig;
+  bound: BoundOpens;
   auth: Auth;
   streamNos: StreamNos;
   entries: LifecycleEntries;
@@ -43,12 +47,14 @@ export class Opener {
     this.options = new OpenOptionsReader(parts.config);
   }
 
-  /** @throws StreamError OPTIONS_INVALID, STREAM_GONE, QUOTA_EXCEEDED, OVERLOADED, LOG_UNAVAILABLE */
+  /** @throws StreamError OPTIONS_INVALID, STREAM_GONE, QUOTA_EXCEEDED, OVERLOADED, LOG_UNAVAILABLE, and those of the hook send */
   async open(asked: OpenAsked): Promise<OpenedStream> {
-    const facts: OpenFacts = { ...this.options.read(asked.options), openedBy: asked.principal };
-    const { streamNo, isKnown } = this.streamNoFor(facts, asked);
+    const given: OpenFacts = { ...this.options.read(asked.options), openedBy: asked.principal };
+    const { streamNo, isKnown } = this.streamNoFor(given, asked);
     const { partition } = this.parts.streamNos.verify(streamNo);
+    const facts = isKnown ? given : { ...given, metadata: await this.parts.bound.metadataOf(given, asked.answerOf ?? '') };
     if (!isKnown) await this.write(streamNo, partition, facts);
+    if (asked.idempotencyKey) this.remember(streamNo);
     return this.opened(streamNo, facts);
   }
 
@@ -76,9 +82,7 @@ export class Opener {
     // [NO-1] What was opened under this key may be over and removed: opening again would use its streamNo for another content.
     if (current.isExact && current.time + facts.ttlMs + facts.retentionMs < now()) throw keyIsOver();
     const streamNo = this.derive(facts, current);
-    const isKnown = this.parts.entries.entry(streamNo) !== undefined;
-    this.remember(streamNo);
-    return { streamNo, isKnown };
+    return { streamNo, isKnown: this.parts.entries.entry(streamNo) !== undefined };
   }
 
   private derive(facts: OpenFacts, { time, random, spread }: DerivedParts): string {

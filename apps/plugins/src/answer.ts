@@ -153,7 +153,7 @@ export class Answer implements AnswerSink {
     const { request } = this.parts;
     const process = await this.process();
     this.running = process.receive({
-      streamNo: request.streamNo, channel: request.channel, input: request.input, attempt: this.epoch, written: this.written,
+      streamNo: request.streamNo, channel: request.channel, input: request.input, inReplyTo: request.inReplyTo ?? '', attempt: this.epoch, written: this.written,
     }, this);
     const limit = new AbortController();
     try {

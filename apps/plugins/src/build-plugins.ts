@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Log } from '@rivulet/log';
 import { topicNames } from '@rivulet/protocol';
 import type { AllocatorPort, Frame } from '@rivulet/service';
+import { buildBound } from './build-bound';
 import { ChannelHistory } from './channel-history';
 import type { PluginsConfig } from './config';
 import { InstalledPlugins } from './installed-plugins';
@@ -69,6 +70,7 @@ export function buildPlugins({ frame, log, config, allocator, program = PROGRAM,
   const desk: RequestDesk = new RequestDesk({
     reports, log, topic: topics.requests, facts, plugins, allocator, auth, history, logger, ingestUrl: config.ingestUrl,
     onAnswered: (answered) => answers.answered(answered), onBegun: (plugin, askedAt) => answers.began(plugin, askedAt),
+    onAssigned: () => bound.considerAll(),
   });
   const folders = new PackageFolders(path.join(config.storeDir || path.join(tmpdir(), 'rivulet-plugins'), host.replace(/[^\w.-]/g, '_')));
   const installedPlugins = new InstalledPlugins({ host, store, folders, plugins, logger });
@@ -80,6 +82,7 @@ export function buildPlugins({ frame, log, config, allocator, program = PROGRAM,
     host, store, reports, logger, limits: { rolloutMs: config.rolloutMs, trialMsMax: config.rolloutMs + config.startMsMax + FETCH_MS_MAX },
   });
   const requests = new Requests({ reports, plugins, desk, allocator, auth, config });
+  const { bound, ready } = buildBound({ frame, log, topic: topics.requests, config, facts, plugins, desk, requests });
 
   showPluginGauges(frame, { plugins, reports, desk });
   let hasJoined = false;
@@ -108,7 +111,7 @@ export function buildPlugins({ frame, log, config, allocator, program = PROGRAM,
     });
   };
   // Before lifecycle is read, every request would look unknown.
-  void facts.ready.then(join);
+  void Promise.all([facts.ready, ready]).then(join);
   drain.add('sessions', 'answers', () => desk.drain(config.finishMsMax));
   drain.add('appends', 'plugins', async () => {
     leader.close();

@@ -1,8 +1,8 @@
-import { rivulet } from '@rivulet/client';
 import type { HistoryTurn } from '@rivulet/plugin-sdk';
 import type { Auth } from '@rivulet/service';
-import { INPUT_KEY } from './stream-facts';
+import { INPUT_KEY, REPLY_KEY } from './stream-facts';
 import type { StreamFact, StreamFacts } from './stream-facts';
+import { textOf } from './stream-text';
 
 const TURN_BYTES_MAX = 1024 * 1024;
 
@@ -20,16 +20,17 @@ export class ChannelHistory {
 
   private async turn(fact: StreamFact): Promise<HistoryTurn | null> {
     const { streamNo, open } = fact;
-    const token = await this.auth.mintRead(fact);
-    let text = '';
     try {
-      for await (const event of rivulet({ url: this.watchUrl, token }).watch(streamNo)) {
-        // Lanes are beside the answer: reasoning, tool calls.
-        if (event.type === 'fragment' && event.lane === undefined) text += event.text ?? '';
-      }
+      const [text, input] = await Promise.all([textOf(fact, this.auth, this.watchUrl), open.metadata[INPUT_KEY] ?? this.question(fact)]);
+      return { streamNo, input, text };
     } catch {
       return null; // its retention is over
     }
-    return { streamNo, input: open.metadata[INPUT_KEY], text };
+  }
+
+  /** A question that was too large to be kept with its answer, and is a stream of its own. */
+  private question({ open }: StreamFact): Promise<string> | undefined {
+    const asking = this.facts.get(String(open.metadata[REPLY_KEY]));
+    return asking && asking.bytes <= TURN_BYTES_MAX ? textOf(asking, this.auth, this.watchUrl) : undefined;
   }
 }

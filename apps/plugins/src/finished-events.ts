@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { PluginEvent } from '@rivulet/plugin-sdk';
+import { PluginFailure } from './plugin-failure';
 import type { PluginSet } from './plugin-set';
 import type { RequestRecord } from './request-record';
 import type { StreamFact } from './stream-facts';
@@ -27,15 +28,13 @@ export class FinishedEvents {
     if (!plugin.hooks.includes('persistAfter')) return this.onTold(streamNo);
     if (!plugin.running) return;
     this.telling.add(streamNo);
-    void this.deliver(request, eventOf(request, fact), RETRY_MS);
+    void this.deliver(request, eventOf(fact), RETRY_MS);
   }
 
   private async deliver(request: RequestRecord, event: PluginEvent, waitMs: number): Promise<void> {
     const { streamNo, plugin } = request;
     try {
-      const process = this.plugins.host(plugin)?.running;
-      if (!process) throw new Error(`${plugin} does not run`);
-      await process.hook('persistAfter', event, HOOK_MS_MAX);
+      await tellOnce(this.plugins, plugin, event);
       this.telling.delete(streamNo);
       this.onTold(streamNo);
     } catch (error) {
@@ -45,7 +44,22 @@ export class FinishedEvents {
   }
 }
 
-function eventOf({ streamNo, channel }: RequestRecord, { final, open }: StreamFact): PluginEvent {
+/** @throws PluginFailure what the hook threw, or that it could not be called */
+async function tellOnce(plugins: PluginSet, plugin: string, event: PluginEvent): Promise<void> {
+  const process = plugins.host(plugin)?.running;
+  if (!process) throw new PluginFailure('PLUGIN_NOT_RUNNING', `${plugin} does not run on this host`);
+  await process.hook('persistAfter', event, HOOK_MS_MAX);
+}
+
+/** [PLUGIN-7] Of a bound stream. @returns `done`, or `no_hook`. A throw is to be tried again. */
+export async function tellOf(plugins: PluginSet, fact: StreamFact, plugin: string): Promise<string> {
+  const host = plugins.host(plugin);
+  if (host?.facts && host.running && !host.hooks.includes('persistAfter')) return 'no_hook';
+  await tellOnce(plugins, plugin, eventOf(fact));
+  return 'done';
+}
+
+function eventOf({ streamNo, final, open }: StreamFact): PluginEvent {
   const { status, reason, sequence, bytes, metadata, epoch } = final!;
-  return { id: `${streamNo}/${epoch}/${status}`, streamNo, channel, status, reason, sequence, bytes, metadata: { ...open.metadata, ...metadata } };
+  return { id: `${streamNo}/${epoch}/${status}`, streamNo, channel: open.channel, status, reason, sequence, bytes, metadata: { ...open.metadata, ...metadata } };
 }

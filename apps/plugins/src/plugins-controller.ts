@@ -1,17 +1,26 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { HEADERS, StreamError } from '@rivulet/protocol';
-import { credentialsOf } from '@rivulet/service';
+import type { SendDecision } from '@rivulet/plugin-sdk';
+import { credentialsOf, SERVICE_TOKEN_DETAIL, ServiceTokens } from '@rivulet/service';
 import type { Principal } from '@rivulet/service';
+import { z } from 'zod';
 import type { BuiltPlugins } from './build-plugins';
 import { callRoute } from './plugin-route';
 import type { Accepted } from './requests';
+import { askSend } from './send-hook';
 import { BUILT } from './tokens';
+
+const openShape = z.object({ channel: z.string(), by: z.string(), metadata: z.record(z.unknown()) });
 
 /** Requests to plugins, and the routes plugins have themselves. */
 @Controller('v1/plugins')
 export class PluginsController {
-  constructor(@Inject(BUILT) private readonly built: BuiltPlugins) {}
+  private readonly tokens: ServiceTokens;
+
+  constructor(@Inject(BUILT) private readonly built: BuiltPlugins) {
+    this.tokens = new ServiceTokens(built.frame.config);
+  }
 
   @Post(':name/requests')
   @HttpCode(202)
@@ -29,6 +38,16 @@ export class PluginsController {
   @Post(':name/routes/*')
   write(@Req() request: FastifyRequest, @Res() reply: FastifyReply, @Param('name') name: string, @Body() body: unknown): Promise<void> {
     return this.route(request, reply, name, body);
+  }
+
+  /** [PLUGIN-6] For our own allocators, which show the service token. */
+  @Post(':name/send')
+  @HttpCode(200)
+  async send(@Req() request: FastifyRequest, @Param('name') name: string, @Body() body: unknown): Promise<SendDecision> {
+    if (!this.tokens.admits(request.headers.authorization)) throw new StreamError('UNAUTHENTICATED', { detail: SERVICE_TOKEN_DETAIL });
+    const open = openShape.safeParse(body);
+    if (!open.success) throw new StreamError('OPTIONS_INVALID', { option: open.error.issues[0]?.path.join('.') ?? '', detail: 'The body must be {channel, by, metadata}.' });
+    return askSend(this.built.plugins.host(name), { plugin: name, input: null, ...open.data });
   }
 
   private async route(request: FastifyRequest, reply: FastifyReply, name: string, body: unknown): Promise<void> {

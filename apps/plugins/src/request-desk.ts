@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { Answer } from './answer';
 import type { Attempt } from './answer';
 import type { ChannelHistory } from './channel-history';
+import { MARK } from './done-marks';
 import { FinishedEvents } from './finished-events';
 import type { PluginHost } from './plugin-host';
 import type { Answered } from './plugin-metrics';
@@ -32,6 +33,8 @@ export interface DeskParts {
   onAnswered(answered: Answered): void;
   /** The plugin wrote for the first time. @param askedAt ms since the epoch */
   onBegun(plugin: string, askedAt: number): void;
+  /** After partitions have come to this host. */
+  onAssigned(): void;
 }
 
 interface Known {
@@ -84,6 +87,11 @@ export class RequestDesk {
     return this.answers;
   }
 
+  /** Of the topic; 0 until it is known. */
+  get partitionsInAll(): number {
+    return this.partitionCount;
+  }
+
   get partitions(): readonly number[] {
     return [...this.tables.keys()];
   }
@@ -110,7 +118,10 @@ export class RequestDesk {
     this.partitionCount = await log.partitions(topic);
     this.membership = await log.join({
       ...options, topic,
-      onAssigned: (partitions) => { for (const partition of partitions) this.open(partition); },
+      onAssigned: (partitions) => {
+        for (const partition of partitions) this.open(partition);
+        this.parts.onAssigned();
+      },
       onRevoked: (partitions) => { for (const partition of partitions) this.close(partition); },
     });
   }
@@ -144,7 +155,7 @@ export class RequestDesk {
     const { log, topic, logger } = this.parts;
     if (this.tables.has(partition)) return;
     const table = new Table<RequestRecord>({
-      log, topic, partitions: [partition], decode: (_key, value) => decodeRequest(value),
+      log, topic, partitions: [partition], decode: (key, value) => (key.includes(MARK) ? null : decodeRequest(value)),
       // Asked twice with one Idempotency-Key is one stream and one request.
       isNewer: () => false,
       onUndecodable: ({ key, offset }, _, err) => logger.error({ key, partition, offset, err }, 'a request cannot be read; skipped'),

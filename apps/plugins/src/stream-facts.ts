@@ -2,8 +2,9 @@ import { Table } from '@rivulet/log';
 import type { Log } from '@rivulet/log';
 import { decodeLifecycle, isNewer } from '@rivulet/protocol';
 import type { FinalFacts, OpenFacts, PublicStatus, Version } from '@rivulet/protocol';
+import { ASK_KEY, isPluginName, TELL_KEY } from '@rivulet/service';
 
-/** What a plugin host keeps of the lifecycle of a stream that was opened for a request. */
+/** What a plugin host keeps of the lifecycle of a stream that was opened for a request, or is bound to a plugin. */
 export interface StreamFact {
   streamNo: string;
   version: Version;
@@ -24,10 +25,12 @@ export interface StreamFact {
 /** Metadata of a stream that names the plugin which answers on it. */
 export const PLUGIN_KEY = 'plugin';
 export const INPUT_KEY = 'input';
+/** Metadata of an answer to a bound stream: its streamNo. */
+export const REPLY_KEY = 'inReplyTo';
 
 type Listener = (streamNo: string, fact: StreamFact | null) => void;
 
-/** The streams of requests, as their owners publish them: a projection of the log, the newest final ones bounded in number. */
+/** The streams of requests and the bound ones, as their owners publish them: a projection of the log, of the final ones the newest. */
 export class StreamFacts {
   readonly ready: Promise<void>;
   private readonly table: Table<StreamFact>;
@@ -72,6 +75,10 @@ export class StreamFacts {
     if (fact?.final) this.finals.add(streamNo);
     if (fact === null) this.finals.delete(streamNo);
     for (const listener of this.listeners) listener(streamNo, fact);
+    if (fact?.status === 'deleted') {
+      this.finals.delete(streamNo);
+      this.table.forget(streamNo);
+    }
     if (this.finals.size <= this.finalStreamsMax) return;
     const oldest = this.finals.values().next().value as string;
     this.finals.delete(oldest);
@@ -81,10 +88,21 @@ export class StreamFacts {
 
 function factOf(bytes: Buffer): StreamFact | null {
   const value = decodeLifecycle(bytes);
-  if (typeof value.open.metadata[PLUGIN_KEY] !== 'string') return null;
+  const { metadata } = value.open;
+  // Of a stream that was removed the metadata is gone too: whoever knows it knows what it was.
+  const isOfPlugins = typeof metadata[PLUGIN_KEY] === 'string' || metadata[ASK_KEY] !== undefined || metadata[TELL_KEY] !== undefined;
+  if (!isOfPlugins && value.status !== 'deleted') return null;
   const { streamNo, version, status, open, openedAt, epoch, writerRun: run = '', sequence, bytes: size, checksum, final, attempts } = value;
   const attemptId = attempts.at(-1)?.attemptId ?? '';
   return { streamNo, version, status, open, openedAt, epoch, attemptId, run, sequence, bytes: size, checksum, final };
+}
+
+/** @returns the plugin that the stream asks, or null */
+export const askedOf = ({ open: { metadata: { [ASK_KEY]: name } } }: StreamFact): string | null => (isPluginName(name) ? name : null);
+
+/** @returns the plugins that are to be told of the stream */
+export function toldOf({ open: { metadata: { [TELL_KEY]: names } } }: StreamFact): string[] {
+  return Array.isArray(names) ? names.filter(isPluginName) : [];
 }
 
 export const isOver = ({ final, status }: StreamFact): boolean => final !== null || status === 'deleted';

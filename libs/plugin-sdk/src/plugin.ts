@@ -11,7 +11,10 @@ export interface PluginRequest {
   streamNo: string;
   /** '' when none. */
   channel: string;
+  /** Of a bound stream: its text. */
   input: unknown;
+  /** streamNo of the bound stream that this answers; '' when it was asked by a request. */
+  inReplyTo: string;
   /** 1 for the first attempt. */
   attempt: number;
   /** What an earlier attempt wrote and this one keeps (onFailure.keep: 'all'); both 0 otherwise. */
@@ -45,13 +48,13 @@ export interface PluginContext<Config> {
 }
 export interface HistoryTurn { streamNo: string; input: unknown; text: string }
 
-/** What is about to be opened for a request. */
+/** A stream that is about to be opened: for a request, or in a channel that is bound to this hook (then input is null). */
 export interface PluginOpen { plugin: string; channel: string; input: unknown; by: string; metadata: Record<string, unknown> }
 export type SendDecision =
   | { allow: true; metadata?: Record<string, unknown> }
   | { allow: false; code: string; text: string };
 
-/** A stream of this plugin is over. */
+/** A stream of this plugin, or one of a channel that is bound to it, is over. */
 export interface PluginEvent {
   /** The same each time the event is delivered: what makes the hook idempotent. */
   id: string;
@@ -73,7 +76,7 @@ export interface PluginHooks<Config> {
    * thrown is the stream's reason when no attempt is left; with `isFinal: true` none is made.
    */
   receive?(ctx: PluginContext<Config>, request: PluginRequest, stream: PluginStream): Promise<Record<string, unknown> | void>;
-  /** Once, before the stream of a request is opened. */
+  /** Once, before the stream of a request, or of a bound channel, is opened. */
   send?(ctx: PluginContext<Config>, open: PluginOpen): Promise<SendDecision> | SendDecision;
   /** At least once per event, after the stream is final; a throw is tried again. */
   persistAfter?(ctx: PluginContext<Config>, event: PluginEvent): Promise<void> | void;

@@ -51,8 +51,8 @@ export class AllocatorGrpc implements AllocatorPort {
   }
 
   open(call: OpenCall): Promise<OpenedStream> {
-    const { principal, idempotencyKey, options } = call;
-    return this.call('Open', { principal, idempotency_key: idempotencyKey, options_json: JSON.stringify(options) });
+    const { principal, idempotencyKey, options, answerOf = '' } = call;
+    return this.call('Open', { principal, idempotency_key: idempotencyKey, options_json: JSON.stringify(options), answer_of: answerOf });
   }
 
   retry(call: RetryCall): Promise<RetriedStream> {

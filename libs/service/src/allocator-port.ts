@@ -7,6 +7,8 @@ export interface OpenCall {
   idempotencyKey: string;
   /** As they came: the allocator validates them. */
   options: OpenOptions;
+  /** Of plugin hosts: the plugin that answers on this stream. Such a stream asks no plugin, whatever its channel is bound to [PLUGIN-5]. */
+  answerOf?: string;
 }
 export interface RetryCall {
   streamNo: string;

@@ -32,5 +32,7 @@ export { openLog } from './open-log';
 export { AllocatorGrpc } from './allocator-client';
 export type { AllocatorGrpcOptions } from './allocator-client';
 export type { AllocatorPort, CancelCall, OpenCall, RetryCall } from './allocator-port';
+export { ASK_KEY, isPluginName, PLUGIN_NAME, TELL_KEY, TELL_MAX } from './plugin-keys';
+export { SERVICE_TOKEN_DETAIL, ServiceTokens } from './service-token';
 export { runMain } from './run-main';
 export type { Main } from './run-main';
