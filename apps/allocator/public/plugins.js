@@ -102,6 +102,31 @@ function problem(error) {
   $('problem').hidden = false;
 }
 
+/** How far a plugin says it is: a bar when it knows the whole, else the number. */
+function progressOf({ done, total, note }) {
+  const shown = element('span', '', 'hint');
+  if (done !== undefined && total > 0) {
+    const bar = element('progress');
+    bar.max = total;
+    bar.value = done;
+    shown.append(' ', bar);
+  }
+  shown.append(done === undefined ? '' : ` ${done}${total > 0 ? ` of ${total}` : ''}`, note ? ` ${note}` : '');
+  return shown;
+}
+
+async function showAnswers(rows) {
+  const names = [...new Set(rows.map(({ plugin }) => plugin))].filter((name) => /^[a-z0-9-]+$/.test(name));
+  const answers = (await Promise.all(names.map(async (name) => (await call(key, 'GET', `/v1/admin/plugins/${name}/answers`)).json()))).flat();
+  $('no-answers').hidden = answers.length > 0;
+  $('answers').replaceChildren(...answers.map((answer) => {
+    const shown = element('li');
+    const since = Math.max(0, Math.round((answer.at - answer.startedAt) / 1000));
+    shown.append(element('strong', answer.plugin), element('span', ` ${answer.state} for ${since} s on ${answer.host}`), progressOf(answer), element('div', answer.streamNo, 'hint'));
+    return shown;
+  }));
+}
+
 async function refresh() {
   clearTimeout(timer);
   if (key === '') return;
@@ -109,6 +134,7 @@ async function refresh() {
     const rows = await (await call(key, 'GET', '/v1/admin/plugins')).json();
     showMatrix(rows);
     showFaults(rows);
+    await showAnswers(rows);
     $('problem').hidden = true;
     $('asked').textContent = `as of ${new Date().toLocaleTimeString()}`;
   } catch (error) {

@@ -67,7 +67,7 @@ const MESSAGES: Record<Topic, Record<string, Message>> = {
     },
     PluginHostReport: {
       key: 'host/#host', summary: 'Proof of life of a host.', contentType: 'application/json',
-      payload: shape({ kind: { const: 'host' }, host: text, instance: text, at: ms, reportMs: whole, partitions: listOf(whole), answering: whole }),
+      payload: shape({ kind: { const: 'host' }, host: text, instance: text, at: ms, reportMs: whole, partitions: listOf(whole), answering: whole, answers: listOf({ type: 'object' }) }),
     },
     PluginDesired: {
       key: 'desired/plugin', summary: 'What is to run of a plugin on every host. The highest (change, step) counts, of equals the first.', contentType: 'application/json',

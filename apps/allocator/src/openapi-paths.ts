@@ -162,6 +162,10 @@ function plugins(): Node {
         rest: { parameters: [name], ...body({ [JSON_TYPE]: { schema: { description: 'What the schema of the plugin takes. `[secret]` in a secret field: what is stored there stays.' } } }, true) },
       }),
     },
+    '/v1/admin/plugins/{name}/answers': { get: operation({
+      summary: 'What is being answered by a plugin, on all hosts, with its progress', tag: 'Plugins',
+      answers: { 200: ok('The newest of each host, at most 50.', asJson('PluginAnswers')) }, rest: { parameters: [name] },
+    }) },
     '/v1/admin/plugins/{name}/logs': { get: operation({
       summary: 'The newest log lines of a plugin on the host that answers', tag: 'Plugins', answers: { 200: ok('Lines.', asJson('PluginLog')) },
       rest: { parameters: [name, parameter('query', 'lines', whole(1)), parameter('query', 'since', whole(0), 'Only lines after the one with this `at`.')] },

@@ -130,6 +130,10 @@ export const schemas: Node = {
   }),
   PluginOpen: shape({ channel: text, by: text, metadata }),
   PluginDecision: shape({ allow: { type: 'boolean' }, metadata, code: text, text }, ['metadata', 'code', 'text']),
+  PluginAnswers: listOf(shape({
+    host: text, at: ms, streamNo, plugin: text, channel: text, state: { enum: ['waiting', 'answering'] }, epoch: whole, startedAt: ms,
+    done: { type: 'number' }, total: { type: 'number' }, note: text,
+  }, ['done', 'total', 'note'])),
   PluginLog: shape({ host: text, plugin: text, lines: listOf(shape({ at: ms, line: text })) }),
   StreamEvent: shape({
     type: { const: 'stream' }, streamNo, status, epoch: whole, attempt: whole, contentType: text, merge, channel: text, metadata,

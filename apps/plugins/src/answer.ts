@@ -8,6 +8,7 @@ import { PacedWriter } from './paced-writer';
 import { PluginFailure } from './plugin-failure';
 import type { PluginHost } from './plugin-host';
 import type { AnswerSink, Running } from './plugin-process';
+import type { AnswerRow } from './plugin-report';
 import type { RequestRecord } from './request-record';
 
 /** An attempt of a stream that is ours to write. */
@@ -27,6 +28,8 @@ export interface AnswerParts {
   turn(): Promise<() => void>;
 }
 
+type Progress = Parameters<AnswerSink['progress']>[0];
+
 const RETRY_MS = 200;
 /** How long a plugin that was told to stop may go on before its turn is given to the next. */
 const STOP_MS_MAX = 2_000;
@@ -37,7 +40,9 @@ const STOP_MS_MAX = 2_000;
  * States: waiting for its turn → answering ⇄ the next attempt → over.
  */
 export class Answer implements AnswerSink {
-  progressed: { done: number; total?: number | undefined; note?: string | undefined } | null = null;
+  readonly startedAt = Date.now();
+  private progressed: Progress | null = null;
+  private hasTurn = false;
   private producer: Producer;
   private writer: PacedWriter;
   private running: Running | null = null;
@@ -118,8 +123,20 @@ export class Answer implements AnswerSink {
     await this.nextAttempt('none', 'the plugin rewound');
   }
 
-  progress(progress: { done: number; total?: number | undefined; note?: string | undefined }): void {
+  progress(progress: Progress): void {
     this.progressed = progress;
+  }
+
+  /** For operators: what it is doing now. */
+  get row(): AnswerRow {
+    const { streamNo, plugin, channel } = this.parts.request;
+    const { done, total, note } = this.progressed ?? {};
+    const state = this.hasTurn ? 'answering' : 'waiting';
+    return {
+      streamNo, plugin, channel, state, epoch: this.epoch, startedAt: this.startedAt,
+      ...(done === undefined ? {} : { done }), ...(total === undefined ? {} : { total }),
+      ...(note === undefined ? {} : { note: this.parts.plugin()?.log.redact(note) ?? '' }),
+    };
   }
 
   history(channel: string, turnsMax: number): Promise<HistoryTurn[]> {

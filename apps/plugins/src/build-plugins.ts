@@ -65,7 +65,9 @@ export function buildPlugins({ frame, log, config, allocator, program = PROGRAM,
   const answers = new AnswerMetrics(frame);
   const reports: PluginReports = new PluginReports({
     log, topic: topics.plugins, host, instance: frame.instance, reportMs: config.reportMs, plugins, logger,
-    installed: () => new Map(store.allDesired().map((one) => [one.plugin, one])), configOf: (name) => configs.sourceOf(name), partitions: () => desk.partitions, answering: () => desk.answering.size,
+    installed: () => new Map(store.allDesired().map((one) => [one.plugin, one])), configOf: (name) => configs.sourceOf(name),
+    partitions: () => desk.partitions, answering: () => desk.answering.size,
+    answers: () => [...desk.answering.values()].flatMap((answer) => answer?.row ?? []),
   });
   const desk: RequestDesk = new RequestDesk({
     reports, log, topic: topics.requests, facts, plugins, allocator, auth, history, logger, ingestUrl: config.ingestUrl,

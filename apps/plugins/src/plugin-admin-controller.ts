@@ -5,11 +5,12 @@ import { credentialsOf } from '@rivulet/service';
 import type { BuiltPlugins } from './build-plugins';
 import type { LogLine } from './plugin-log';
 import type { ShownRow } from './plugin-matrix';
+import type { PluginReports } from './plugin-reports';
 import { BUILT } from './tokens';
 
 const LINES_DEFAULT = 100;
 
-/** The health matrix, and the logs of the host that is asked. Read only. */
+/** The health matrix, what is being answered, and the logs of the host that is asked. Read only. */
 @Controller('v1/admin/plugins')
 export class PluginAdminController {
   constructor(@Inject(BUILT) private readonly built: BuiltPlugins) {}
@@ -18,6 +19,12 @@ export class PluginAdminController {
   async all(@Req() request: FastifyRequest): Promise<ShownRow[]> {
     await this.admit(request);
     return this.built.reports.rows();
+  }
+
+  @Get(':name/answers')
+  async answers(@Req() request: FastifyRequest, @Param('name') name: string): Promise<ReturnType<PluginReports['answersOf']>> {
+    await this.admit(request);
+    return this.built.reports.answersOf(name);
   }
 
   @Get(':name/logs')

@@ -16,10 +16,21 @@ const pluginReport = z.object({
   /** Where its configuration comes from. */
   config: z.enum(['stored', 'environment', 'none']).default('none'),
 });
+const answerRow = z.object({
+  streamNo: z.string(), plugin: z.string(), channel: z.string(), state: z.enum(['waiting', 'answering']), epoch: z.number(), startedAt: z.number(),
+  /** As the plugin says by stream.progress; absent while it has said nothing. */
+  done: z.number().optional(), total: z.number().optional(), note: z.string().optional(),
+});
+export type AnswerRow = z.output<typeof answerRow>;
+/** Of the newest of a host: a report is for people, and small. */
+export const ANSWERS_MAX = 50;
+
 const hostReport = z.object({
   kind: z.literal('host'), host: z.string(), instance: z.string(), at: z.number(), reportMs: z.number(),
   /** Of `rivulet.requests`. */
   partitions: z.array(z.number()), answering: z.number(),
+  /** The newest of them; hosts of before say none. */
+  answers: z.array(answerRow).default([]),
 });
 const report = z.discriminatedUnion('kind', [pluginReport, hostReport]);
 

@@ -5,8 +5,8 @@ import type { Desired } from './desired';
 import { matrixOf } from './plugin-matrix';
 import type { ShownRow } from './plugin-matrix';
 import type { ConfigSource } from './plugin-configs';
-import { decodeReport, encodeReport, reportKey } from './plugin-report';
-import type { HostReport, PluginReport, Report } from './plugin-report';
+import { ANSWERS_MAX, decodeReport, encodeReport, reportKey } from './plugin-report';
+import type { AnswerRow, HostReport, PluginReport, Report } from './plugin-report';
 import { isStoreKey } from './plugin-records';
 import type { PluginSet } from './plugin-set';
 
@@ -22,6 +22,8 @@ interface ReportsParts {
   configOf: (plugin: string) => ConfigSource;
   partitions: () => readonly number[];
   answering: () => number;
+  /** Oldest first. */
+  answers: () => readonly AnswerRow[];
   logger: Logger;
 }
 interface Entry { key: string; value: Report | null }
@@ -108,6 +110,15 @@ export class PluginReports {
     return new Map(this.hostReports().map(({ host }) => [host, now - (this.heardAt.get(host) ?? now)]));
   }
 
+  /** What the hosts answer by a plugin, as they said last; of this one as it is now. */
+  answersOf(plugin: string): (AnswerRow & { host: string; at: number })[] {
+    const silent = this.silentHosts();
+    const { host: own, answers } = this.parts;
+    const others = this.hostReports().filter(({ host }) => host !== own && !silent.has(host));
+    return [...others, { host: own, at: Date.now(), answers: answers().slice(-ANSWERS_MAX) }]
+      .flatMap(({ host, at, answers: rows }) => rows.filter((row) => row.plugin === plugin).map((row) => ({ host, at, ...row })));
+  }
+
   /** What this host said is taken back: one that stops in order is not silent. */
   async withdraw(): Promise<void> {
     this.isClosed = true;
@@ -124,8 +135,10 @@ export class PluginReports {
   }
 
   private tick(): void {
-    const { host, instance, reportMs, partitions, answering } = this.parts;
-    const beat: HostReport = { kind: 'host', host, instance, at: Date.now(), reportMs, partitions: [...partitions()], answering: answering() };
+    const { host, instance, reportMs, partitions, answering, answers } = this.parts;
+    const beat: HostReport = {
+      kind: 'host', host, instance, at: Date.now(), reportMs, partitions: [...partitions()], answering: answering(), answers: answers().slice(-ANSWERS_MAX),
+    };
     this.append(reportKey(beat), beat);
     this.report();
     for (const [other, at] of this.heardAt) {

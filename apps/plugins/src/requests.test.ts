@@ -30,6 +30,10 @@ beforeAll(async () => {
     await stream.write('attempt ' + request.attempt); await stream.flush();
     if (request.attempt === 1) process.exit(3);
   } }`);
+  folder.write('steps', `hooks: { async receive(ctx, request, stream) {
+    stream.progress({ done: 3, total: 8, note: 'of eight' });
+    await new Promise((resolve) => stream.signal.addEventListener('abort', resolve));
+  } }`);
   folder.write('guard', `hooks: {
     async send(ctx, open) { return open.input.ok ? { allow: true, metadata: { seen: open.by } } : { allow: false, code: 'NOT_TODAY', text: 'Come back tomorrow.' }; },
     async receive(ctx, request, stream) { await stream.write('ok'); },
@@ -47,7 +51,7 @@ beforeAll(async () => {
   }`, '1.0.0', 'let tries = 0;');
   host = await system.addHost({ RIVULET_PLUGINS_DIR: folder.path });
   await eventually(() => expect(host.built.plugins.all().map(({ source, state, fault }) => [source.name, state, fault])).toEqual(
-    ['audit', 'crash', 'flaky', 'guard', 'narrow', 'say', 'slow'].map((name) => [name, 'running', null]),
+    ['audit', 'crash', 'flaky', 'guard', 'narrow', 'say', 'slow', 'steps'].map((name) => [name, 'running', null]),
   ));
 });
 
@@ -154,6 +158,20 @@ test('[PLUGIN-3] persistAfter is told again after it failed, with the same id', 
   const file = path.join(folder.path, '.events');
   const told = (): { id: string; streamNo: string; status: string }[] => readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
   await eventually(() => expect(told()).toMatchObject([{ id: `${streamNo}/1/ended`, streamNo, status: 'ended' }]));
+});
+
+test('what a plugin says of its progress is shown by every host, for as long as it answers', async () => {
+  const other = await system.addHost({ RIVULET_PLUGINS_DIR: folder.path });
+  const { streamNo } = await ask('steps', {}, { channel: 'steps' });
+  const shown = async (from: PluginHostUnderTest): Promise<unknown> => (await from.call('/v1/admin/plugins/steps/answers')).body;
+  for (const from of [host, other]) {
+    await eventually(async () => expect(await shown(from)).toMatchObject([
+      { host: host.built.host, streamNo, plugin: 'steps', channel: 'steps', state: 'answering', epoch: 1, done: 3, total: 8, note: 'of eight' },
+    ]));
+  }
+  await system.client.cancel(streamNo);
+  for (const from of [host, other]) await eventually(async () => expect(await shown(from)).toEqual([]));
+  await other.stop();
 });
 
 test('[PLUGIN-1] two hosts that both believe a request is theirs write one answer', async () => {
