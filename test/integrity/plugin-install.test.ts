@@ -13,6 +13,8 @@ import type { System } from '../support/system';
 
 /** What the issue asks for: installed once, it runs on three hosts within this long. */
 const CONVERGE_MS_MAX = 10_000;
+/** For what is waited for and not measured. */
+const SLOW_MS_MAX = 60_000;
 const LATE = 3;
 const SECRET = 'never-to-be-seen-in-clear';
 
@@ -50,7 +52,7 @@ const rows = async (plugin: string, index = 0): Promise<Row[]> => ((await call(i
 const runs = (plugin: string, version: string, count: number): Promise<void> => eventually(async () => {
   const found = await rows(plugin);
   expect(found.map((row) => `${row.state} ${row.version}`)).toEqual(Array(count).fill(`running ${version}`));
-});
+}, SLOW_MS_MAX);
 async function ask(index: number, plugin: string): Promise<string> {
   const { status, body } = await call(index, `/v1/plugins/${plugin}/requests`, { method: 'POST', body: '{"input":null}' });
   expect(status).toBe(202);
@@ -76,7 +78,9 @@ test('[PLUGIN-4] installed once, a plugin of several parts runs on three hosts w
   console.log(`a host that joined later ran it ${Math.round(performance.now() - joinedAt)} ms after its start`);
   // What plugins run from, they cannot change.
   for (const host of readdirSync(store)) {
-    for (const folder of readdirSync(path.join(store, host))) expect([folder, statSync(path.join(store, host, folder)).mode & 0o222]).toEqual([folder, 0]);
+    for (const folder of readdirSync(path.join(store, host))) {
+      expect([folder, statSync(path.join(store, host, folder)).mode & 0o222]).toEqual([folder, 0]);
+    }
   }
 }, 120_000);
 
@@ -86,7 +90,7 @@ test('[PLUGIN-4] a version that dies on the host that tries it is taken back wit
   await eventually(async () => {
     texts.push(await ask(texts.length % 3, 'tells'));
     expect((await call(2, '/v1/admin/plugins/packages')).body).toMatchObject([{ version: '1.0.0', rollout: null, refused: { version: '1.1.0', code: 'CRASHED' } }]);
-  });
+  }, SLOW_MS_MAX);
   await runs('tells', '1.0.0', 4);
   expect((await rows('tells', 2))[0]!.note).toContain('1.1.0 was taken back, it failed on');
   expect(texts.filter((text) => text.startsWith('1.0.0'))).not.toHaveLength(0);
@@ -104,7 +108,7 @@ test('[PLUGIN-4] a copy damaged on disk is seen and fetched again, also by a hos
     writeFileSync(file, 'module.exports = {};');
   }
   await system.restart('plugins', LATE);
-  await eventually(() => expect(copies.map((copy) => statSync(path.join(copy, 'index.js')).size > 100)).toEqual(Array(4).fill(true)));
+  await eventually(() => expect(copies.map((copy) => statSync(path.join(copy, 'index.js')).size > 100)).toEqual(Array(4).fill(true)), SLOW_MS_MAX);
   await runs('tells', '1.2.0', 4);
   expect(await ask(2, 'tells')).toMatch(/^1\.2\.0 by /);
 }, 120_000);
@@ -113,7 +117,7 @@ test('a configuration with a secret reaches every host, and Kafka never has it i
   const tgz = await packedPlugin('keyed', '1.0.0', `config: z.object({ key: secret(z.string()), word: z.string() }), pace: { intervalMs: 0 }, hooks: {
     async receive(ctx, request, stream) { console.log('key ' + ctx.config.key); await stream.write(ctx.config.word + ctx.config.key.length); } }`);
   expect(await install(0, tgz)).toMatchObject({ status: 202 });
-  await eventually(async () => expect((await rows('keyed')).map(({ state }) => state)).toEqual(Array(4).fill('CONFIG_INVALID')));
+  await eventually(async () => expect((await rows('keyed')).map(({ state }) => state)).toEqual(Array(4).fill('CONFIG_INVALID')), SLOW_MS_MAX);
   const put = await call(1, '/v1/admin/plugins/keyed/config', { method: 'PUT', body: JSON.stringify({ key: SECRET, word: 'x' }) });
   expect(put).toMatchObject({ status: 200, body: { source: 'stored', settings: { key: '[secret]', word: 'x' } } });
   await runs('keyed', '1.0.0', 4);

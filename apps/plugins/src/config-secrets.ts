@@ -27,7 +27,9 @@ export class ConfigSecrets {
 
   /** @param fields as secretFields names them */
   seal(plugin: string, settings: unknown, fields: readonly string[]): unknown {
-    return fields.reduce((value, field) => mapAt(value, segmentsOf(field), (secret, path) => (isSealed(secret) ? secret : this.sealOne(plugin, path, secret))), settings);
+    // Fields may overlap: what is encrypted already stays.
+    const sealOne = (secret: unknown, path: string): unknown => (isSealed(secret) ? secret : this.sealOne(plugin, path, secret));
+    return fields.reduce((value, field) => mapAt(value, segmentsOf(field), sealOne), settings);
   }
 
   /** @throws SealProblem */

@@ -20,9 +20,10 @@ const desired = z.object({
 export type Release = z.output<typeof release>;
 export type Refusal = z.output<typeof refusal>;
 /**
- * What is to run of a plugin, everywhere. The record of it that counts is decided by the log [ADR 10]: the highest (change, step), and of
- * equals the first. A `change` is somebody's wish (install, enable, uninstall, roll back); its `step`s are those of its roll-out, written by
- * hosts. A writer builds on what it has read, so of two at once the log takes one, and the other learns it by reading on.
+ * [PLUGIN-4] What is to run of a plugin, everywhere. The record of it that counts is decided by the log (docs/adr/0010): the highest
+ * (change, step), and of equals the first. A `change` is somebody's wish (install, enable, uninstall, roll back); its `step`s are those of
+ * its roll-out, written by hosts. A writer builds on what it has read, so of two at once the log takes one, and the other learns it by
+ * reading on.
  *
  * States: current only → (install) current + rollout → (healthy) current; or → (failed) current + refused. A removed plugin keeps a row
  * with nothing in it: without one, a late step of an old change would bring it back.
@@ -44,12 +45,17 @@ export const changed = (plugin: string, before: Desired | undefined, what: Parti
 });
 
 /** The next step of the roll-out; `by` and `at` stay those of the change. */
-export const stepped = (before: Desired, what: Partial<Desired>, id: string): Desired => ({ ...before, ...what, step: before.step + 1, id });
+export const stepped = (before: Desired, what: Partial<Desired>, id: string): Desired =>
+  ({ ...before, ...what, step: before.step + 1, id });
 
 /** A first version goes to all hosts at once, and so does one of a plugin that is disabled: nothing runs that could be lost, or tell. */
 export function installed(plugin: string, before: Desired | undefined, release: Release, firstHost: string, author: Author): Desired {
   if (!before?.current) return changed(plugin, before, { current: release, previous: null, refused: null }, author);
-  if (!before.isEnabled) return changed(plugin, before, { current: release, previous: before.current, rollout: null, refused: null }, author);
+  if (!before.isEnabled) {
+    return changed(plugin, before, { current: release, previous: before.current, rollout: null, refused: null }, author);
+  }
+  // What runs everywhere is wanted, after all: what is on trial goes.
+  if (before.current.digest === release.digest) return changed(plugin, before, { rollout: null }, author);
   return changed(plugin, before, { rollout: { release, host: firstHost }, refused: null }, author);
 }
 
@@ -65,7 +71,7 @@ export const movedTo = (before: Desired, host: string, id: string): Desired =>
 export const takenBack = (before: Desired, why: Omit<Refusal, 'release'>, id: string): Desired =>
   stepped(before, { rollout: null, refused: { ...why, release: before.rollout!.release } }, id);
 
-/** By hand: what is on trial is taken back; with nothing on trial, the version before this one returns to all hosts at once, for it ran there. */
+/** By hand: what is on trial is taken back; else the version before this one returns, to all hosts at once, for it ran there. */
 export function rolledBack(before: Desired, author: Author): Desired | null {
   const { current, previous, rollout } = before;
   const why = { host: '', code: 'ROLLED_BACK', detail: `Rolled back by ${author.by}.`, at: author.at };
@@ -75,9 +81,11 @@ export function rolledBack(before: Desired, author: Author): Desired | null {
 }
 
 /** What this host is to run; null: nothing that is installed. */
-export const releaseFor = ({ current, rollout }: Desired, host: string): Release | null => (rollout?.host === host ? rollout.release : current);
+export const releaseFor = ({ current, rollout }: Desired, host: string): Release | null =>
+  (rollout?.host === host ? rollout.release : current);
 
 /** Those that may still be needed: their packages stay in the log. */
-export const releasesOf = ({ current, previous, rollout }: Desired): Release[] => [current, previous, rollout?.release].filter((one) => one != null);
+export const releasesOf = ({ current, previous, rollout }: Desired): Release[] =>
+  [current, previous, rollout?.release ?? null].filter((one) => one !== null);
 /** With what is remembered of one that was taken back: a version once given to some bytes is theirs. */
 export const knownReleases = (one: Desired): Release[] => [...releasesOf(one), ...(one.refused ? [one.refused.release] : [])];

@@ -15,12 +15,12 @@ interface InstalledParts { host: string; store: PluginStore; folders: PackageFol
 
 const RETRY_MS = 2_000;
 /** Time between two looks at whether a copy was damaged. */
-const LOOK_MS = 1_000;
+const LOOK_MS = 2_000;
 
 
 /**
- * Makes this host run what is desired, and nothing else that was installed: fetch, verify, unpack, start. It follows the log, so a host that
- * joins later, or comes back, needs nobody. A copy that is not what was installed is thrown away and fetched again.
+ * [PLUGIN-4] Makes this host run what is desired, and nothing else that was installed: fetch, verify, unpack, start. It follows the log,
+ * so a host that joins later, or comes back, needs nobody. A copy that is not what was installed is thrown away and fetched again.
  */
 export class InstalledPlugins {
   /** What runs, by plugin: the package and how its folder looked. */
@@ -106,7 +106,8 @@ export class InstalledPlugins {
     if (this.isClosed || !now || releaseFor(now, host)?.digest !== release.digest) return;
     this.running.set(plugin, { release, manifest, mark: folders.markOf(place) });
     const folder = folders.placeOf(place);
-    plugins.install({ name: plugin, folder, file: path.join(folder, main), isOurs: false, version: release.version, packageDigest: release.digest });
+    const file = path.join(folder, main);
+    plugins.install({ name: plugin, folder, file, isOurs: false, version: release.version, packageDigest: release.digest });
     this.clean();
   }
 
@@ -156,7 +157,7 @@ export class InstalledPlugins {
   private faultOf(plugin: string, error: Error & { code?: string }): PluginFault {
     const { folders } = this.parts;
     // Errors of the file system have a syscall; what remains is of the log.
-    const isOfDisk = 'syscall' in error || error.message.startsWith(folders.root);
+    const isOfDisk = 'syscall' in error || error.message.startsWith(path.dirname(folders.root));
     return {
       code: 'START_FAILED', detail: `${plugin} is installed and could not be brought to this host: ${error.message}. It is tried again every ${RETRY_MS / 1_000} s.`,
       remedy: isOfDisk ? `Give the host a folder of its own that it can write to: RIVULET_PLUGINS_STORE_DIR (now ${quoted(folders.root)}).`

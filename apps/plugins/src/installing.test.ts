@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { eventually } from '../../../test/support/eventually';
+import { PluginFolder } from '../../../test/support/plugin-folder';
 import { packedPlugin } from '../../../test/support/plugin-package';
 import { startPluginSystem } from '../../../test/support/plugin-system';
 import type { PluginHostUnderTest, PluginSystem } from '../../../test/support/plugin-system';
@@ -19,12 +20,16 @@ const SECRET = 'a-very-secret-value';
 const keyed = (version: string): Promise<Buffer> => packedPlugin('greets', version, `config: z.object({ key: secret(z.string()), model: z.string() }), hooks: {
   async route(ctx) { console.log('with ' + ctx.config.key); return { body: ctx.config.model + ' ' + ctx.config.key.length }; } }`);
 
+// Three hosts, each with a process that compiles what it loads.
+jest.setTimeout(120_000);
+const SLOW_MS_MAX = 60_000;
+
 let system: PluginSystem;
 let store: string;
 let hosts: PluginHostUnderTest[];
 
 const addHost = async (name: string, settings: Record<string, string> = { RIVULET_PLUGINS_CONFIG_KEY: KEY }): Promise<void> => {
-  hosts.push(await system.addHost({ RIVULET_PLUGINS_HOST_NAME: name, RIVULET_PLUGINS_STORE_DIR: store, RIVULET_PLUGINS_ROLLOUT_MS: '300', ...settings }));
+  hosts.push(await system.addHost({ RIVULET_PLUGINS_HOST_NAME: name, RIVULET_PLUGINS_STORE_DIR: store, RIVULET_PLUGINS_ROLLOUT_MS: '1500', RIVULET_PLUGINS_RESTART_MS: '500', ...settings }));
 };
 
 beforeAll(async () => {
@@ -50,8 +55,7 @@ const rowsAt = async (host: PluginHostUnderTest): Promise<PluginRow[]> =>
 const runEverywhere = (version: string): Promise<void> => eventually(async () => {
   const rows = await rowsAt(hosts.at(-1)!);
   expect(rows.map((row) => [row.state, row.version, row.fault])).toEqual(hosts.map(() => ['running', version, null]));
-});
-const runsAt = (host: PluginHostUnderTest): string | undefined => host.built.plugins.host('greets')?.version;
+}, SLOW_MS_MAX);
 
 test('[PLUGIN-4] installed once at one host, it runs on all, as no root, and on one that joins later', async () => {
   const answer = await install(await says('1.0.0'));
@@ -113,7 +117,7 @@ test('[PLUGIN-4] a new version runs on one host first and then on all; a broken 
   expect(await install(await says('1.1.0'))).toMatchObject({ status: 202 });
   await runEverywhere('1.1.0');
   expect([...seen]).toEqual(['1.0.0 1.1.0', '1.1.0 undefined']);
-  expect(await install(await says('1.2.0', 'setTimeout(() => process.exit(3), 100);'))).toMatchObject({ status: 202 });
+  expect(await install(await says('1.2.0', 'setTimeout(() => process.exit(3), 50);'))).toMatchObject({ status: 202 });
   const asked: Promise<string>[] = [];
   await eventually(async () => {
     const { status, body } = await hosts[asked.length % 3]!.ask('greets', { input: null });
@@ -173,7 +177,8 @@ test('a configuration is checked by the plugin, applied on every host, and its s
   expect(shown[0]!.body).toEqual(Array(3).fill(expect.objectContaining({ config: 'stored' })));
   const topic = await one.records();
   expect(topic).toContain('"config/greets"');
-  for (const text of [topic, JSON.stringify([wrong, right, ...shown])]) expect([SECRET, KEY].filter((one) => text.includes(one))).toEqual([]);
+  const everything = topic + JSON.stringify([wrong, right, ...shown]);
+  expect([SECRET, KEY].filter((one) => everything.includes(one))).toEqual([]);
 });
 
 test('without a key no secret is stored; a host with another key says which it lacks', async () => {
@@ -188,4 +193,45 @@ test('without a key no secret is stored; a host with another key says which it l
   await eventually(() => expect(keyless.built.plugins.ownOf('greets').fault).toMatchObject({
     code: 'CONFIG_INVALID', detail: expect.stringContaining(`encrypted with the key ${(body['keyIds'] as string[])[0]}, which this host does not have`),
   }));
+});
+
+test('a plugin of the folder that has the name of an installed one is a fault with its remedy, and runs again after it is uninstalled', async () => {
+  const folder = new PluginFolder();
+  folder.write('greets', 'hooks: {}', '0.9.0');
+  await addHost('four', { RIVULET_PLUGINS_DIR: folder.path });
+  const four = hosts.at(-1)!;
+  await eventually(() => expect(four.built.plugins.ownOf('greets')).toMatchObject({ state: 'running', version: '0.9.0' }));
+  await install(await says('1.0.0'));
+  await runEverywhere('1.0.0');
+  expect(four.built.plugins.ownOf('greets (folder)').fault).toMatchObject({
+    code: 'START_FAILED', detail: expect.stringContaining('the installed one runs'), remedy: expect.stringContaining('DELETE /v1/admin/plugins/greets'),
+  });
+  await four.call('/v1/admin/plugins/greets', { method: 'DELETE' });
+  await eventually(() => expect(four.built.plugins.ownOf('greets')).toMatchObject({ state: 'running', version: '0.9.0', fault: null }));
+  expect(four.built.plugins.knows('greets (folder)')).toBe(false);
+  folder.remove();
+});
+
+test('a host that has nowhere to unpack says so with the remedy, and takes no packages; the others run it', async () => {
+  const file = path.join(store, 'a-file');
+  writeFileSync(file, '');
+  await addHost('stuck', { RIVULET_PLUGINS_STORE_DIR: file });
+  const stuck = hosts.at(-1)!;
+  expect(await install(await says('1.0.0'), stuck)).toMatchObject({ status: 503, body: { code: 'NOT_READY', detail: expect.stringContaining('RIVULET_PLUGINS_STORE_DIR') } });
+  await install(await says('1.0.0'));
+  await eventually(async () => expect((await rowsAt(stuck)).map(({ host, state }) => `${host} ${state}`)).toEqual(['one running', 'stuck START_FAILED', 'three running', 'two running']));
+  expect(stuck.built.plugins.ownOf('greets').fault).toMatchObject({ remedy: expect.stringContaining(`RIVULET_PLUGINS_STORE_DIR (now ${file}`) });
+});
+
+test('[PLUGIN-4] the host that tries a version goes away: another tries it, and all run it in the end', async () => {
+  await install(await says('1.0.0'));
+  await runEverywhere('1.0.0');
+  // Slow enough to start that its trial is under way when its host goes.
+  await install(await says('1.1.0', 'for (const until = Date.now() + 1500; Date.now() < until;);'));
+  const { rollout } = hosts[0]!.built.store.desired('greets')!;
+  const gone = hosts.findIndex(({ built }) => built.host === rollout!.host);
+  await hosts[gone]!.stop();
+  hosts.splice(gone, 1);
+  await runEverywhere('1.1.0');
+  expect(hosts[0]!.built.store.desired('greets')).toMatchObject({ current: { version: '1.1.0' }, previous: { version: '1.0.0' }, step: 2 });
 });

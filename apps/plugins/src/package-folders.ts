@@ -34,11 +34,18 @@ export class PackageFolders {
 
   /** @throws Error with what to do about it, when nothing can be kept here */
   prepare(): void {
-    mkdirSync(this.root, { recursive: true, mode: 0o755 });
-    const facts = lstatSync(this.root);
+    const made = mkdirSync(this.root, { recursive: true });
+    // Whatever the umask: plugins run as another user, and must get here.
+    for (let folder = this.root; made !== undefined && folder.length >= made.length; folder = path.dirname(folder)) {
+      chmodSync(folder, 0o755);
+    }
     const uid = process.getuid?.();
-    // In a folder of somebody else's, or one that others may write to, what was verified may be another thing when it is loaded.
-    if (!facts.isDirectory() || (uid !== undefined && facts.uid !== uid)) throw new Error(`${this.root} is not a folder of the user ${uid} that the host runs as`);
+    // In a folder of somebody else's, what was verified may be another thing when it is loaded.
+    for (const [folder, users] of [[this.root, [uid]], [path.dirname(this.root), [uid, 0]]] as const) {
+      const facts = lstatSync(folder);
+      if (facts.isDirectory() && (uid === undefined || users.includes(facts.uid))) continue;
+      throw new Error(`${folder} is not a folder of the user ${uid} that the host runs as`);
+    }
     chmodSync(this.root, 0o755);
     for (const name of readdirSync(this.root)) if (name.startsWith(TEMPORARY)) this.remove(path.join(this.root, name));
   }

@@ -43,7 +43,8 @@ export class PackageInstaller {
     if (this.isWanted(before, answer)) return answer;
     await this.tryOut(found, digest);
     await store.writePackage(tgz, {
-      name, version, digest, bytes: tgz.length, tree: treeOf(found.files), files: found.files.size, unpackedBytes: found.unpackedBytes, at: Date.now(),
+      name, version, digest, bytes: tgz.length, tree: treeOf(found.files), files: found.files.size,
+      unpackedBytes: found.unpackedBytes, at: Date.now(),
     });
     const release: Release = { version, digest, bytes: tgz.length, by, at: Date.now() };
     const author = { id: randomUUID(), by, at: release.at };

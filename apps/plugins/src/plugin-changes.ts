@@ -32,7 +32,10 @@ export class PluginChanges {
     }).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** For every plugin by name, whether it ships, is installed, or lies in folders. @throws StreamError PLUGIN_NOT_FOUND, PLUGIN_CONFLICT, LOG_UNAVAILABLE */
+  /**
+   * For every plugin by name, whether it ships, is installed, or lies in folders.
+   * @throws StreamError PLUGIN_NOT_FOUND, PLUGIN_CONFLICT, LOG_UNAVAILABLE
+   */
   async setEnabled(plugin: string, isEnabled: boolean, by: string): Promise<{ name: string; isEnabled: boolean }> {
     const { store, plugins, reports } = this.parts;
     const before = store.desired(plugin);

@@ -71,7 +71,9 @@ export class PluginConfigs {
     const given = config.settings[plugin];
     // Before it has loaded, nobody knows which fields are secret: then every text may be.
     const settings = secrets ? secrets.reduce((value, field) => mapAt(value, segmentsOf(field), () => MASK), given) : masked(given);
-    return { name: plugin, source: this.sourceOf(plugin), settings: settings ?? null, secrets: secrets ?? [], keyIds: [], by: null, at: null };
+    return {
+      name: plugin, source: this.sourceOf(plugin), settings: settings ?? null, secrets: secrets ?? [], keyIds: [], by: null, at: null,
+    };
   }
 
   /**
@@ -110,7 +112,8 @@ export class PluginConfigs {
         return secret;
       });
     }
-    return known.reduce<unknown>((settings, field) => mapAt(settings, segmentsOf(field), (secret, path) => (secret === MASK ? now.get(path) ?? secret : secret)), given);
+    const unmask = (secret: unknown, path: string): unknown => (secret === MASK ? now.get(path) ?? secret : secret);
+    return known.reduce<unknown>((settings, field) => mapAt(settings, segmentsOf(field), unmask), given);
   }
 
   private admitSecret(plugin: string, secret: unknown, path: string): unknown {

@@ -161,7 +161,8 @@ export class PluginHost {
   private faultOf(told: ChildFault): PluginFault {
     this.version = told.version ?? this.version;
     const detail = this.log.redact(told.detail) + (told.code === 'START_FAILED' ? this.lastLines() : '');
-    return { code: told.code, detail, remedy: remedyOf({ ...told, name: this.source.name, isInstalled: this.isInstalled }), ...(told.field ? { field: told.field } : {}) };
+    const remedy = remedyOf({ ...told, name: this.source.name, isInstalled: this.isInstalled });
+    return { code: told.code, detail, remedy, ...(told.field ? { field: told.field } : {}) };
   }
 
   private lastLines(): string {

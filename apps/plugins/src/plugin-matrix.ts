@@ -34,7 +34,8 @@ export interface ShownRow extends PluginRow {
  * the same version, no word at all) is found here, alike on every host that is asked.
  */
 export function matrixOf(
-  reports: readonly PluginReport[], hosts: readonly HostReport[], silent: ReadonlySet<string>, installed: ReadonlyMap<string, Desired> = new Map(),
+  reports: readonly PluginReport[], hosts: readonly HostReport[], silent: ReadonlySet<string>,
+  installed: ReadonlyMap<string, Desired> = new Map(),
 ): PluginRow[] {
   const plugins = [...new Set(reports.map(({ plugin }) => plugin))].sort();
   const names = [...new Set([...hosts, ...reports].map(({ host }) => host))].sort();
@@ -86,7 +87,8 @@ function compared(one: PluginReport, wanted: Wanted | null): PluginRow {
   });
 }
 
-function rowOf({ host, plugin, version, digest, packageDigest, state, restarts, config, at }: PluginReport, fault: PluginFault | null): PluginRow {
+function rowOf(one: PluginReport, fault: PluginFault | null): PluginRow {
+  const { host, plugin, version, digest, packageDigest, state, restarts, config, at } = one;
   return { host, plugin, version, digest, packageDigest, state: fault?.code ?? state, fault, restarts, note: null, config, at };
 }
 
@@ -100,7 +102,9 @@ const silentRow = (one: PluginReport, heard: HostReport | undefined): PluginRow 
   remedy: `See whether the process on ${one.host} runs and reaches Kafka; when it is gone for good, do nothing: its rows go after ten minutes.`,
 });
 
-const missingRow = (host: string, plugin: string, wanted: Wanted, heard: HostReport | undefined, desired: Desired | undefined): PluginRow => ({
+const missingRow = (
+  host: string, plugin: string, wanted: Wanted, heard: HostReport | undefined, desired: Desired | undefined,
+): PluginRow => ({
   host, plugin, version: '', digest: '', packageDigest: '', state: 'MISSING_ON_HOST', restarts: 0, note: null, config: 'none', at: heard?.at ?? 0,
   fault: {
     code: 'MISSING_ON_HOST', detail: `${wanted.host} runs ${plugin} ${wanted.version}; ${host} does not have it.`,

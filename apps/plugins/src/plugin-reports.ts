@@ -93,6 +93,11 @@ export class PluginReports {
     return [...new Set([this.parts.host, ...others])].sort();
   }
 
+  /** Monotonic ms of the last word of a host as it came here; 0: none yet. */
+  heardOf(host: string): number {
+    return this.heardAt.get(host) ?? 0;
+  }
+
   /** What a host says of a plugin. */
   reportOf(plugin: string, host: string): PluginReport | undefined {
     return this.pluginReports().find((one) => one.plugin === plugin && one.host === host);

@@ -16,7 +16,8 @@ export type Settings = { value: unknown; fault?: undefined } | { fault: PluginFa
 export interface Standing { state: 'fetching' | 'verifying'; version: string; packageDigest: string; fault: PluginFault | null }
 /** One plugin as it stands on this host. */
 export interface OwnPlugin {
-  name: string; version: string; digest: string; packageDigest: string; state: PluginState; fault: PluginFault | null; host: PluginHost | undefined;
+  name: string; version: string; digest: string; packageDigest: string; state: PluginState; fault: PluginFault | null;
+  host: PluginHost | undefined;
 }
 
 /**

@@ -77,7 +77,7 @@ test('[PLUGIN-4] of two changes at once the log takes the first; the other host 
 
 test('two hosts that both lead: one step counts, and what a loser wrote last is mended before compaction keeps it', async () => {
   const [one, two] = [await open(), await open()];
-  const trying = installed('p', installed('p', undefined, release, 'a', author('i1')), { ...release, version: '2.0.0' }, 'b', author('i2'));
+  const trying = installed('p', installed('p', undefined, release, 'a', author('i1')), { ...release, version: '2.0.0', digest: 'e'.repeat(64) }, 'b', author('i2'));
   await one.propose(trying);
   await one.propose(advanced(trying, 's1'));
   await two.propose(takenBack(trying, { host: 'b', code: 'CRASHED', detail: '', at: 0 }, 's2'));
@@ -88,7 +88,7 @@ test('two hosts that both lead: one step counts, and what a loser wrote last is 
 
 test('a late step does not bring back what was removed, before and after compaction', async () => {
   const one = await open();
-  const trying = installed('p', installed('p', undefined, release, 'a', author('i1')), { ...release, version: '2.0.0' }, 'b', author('i2'));
+  const trying = installed('p', installed('p', undefined, release, 'a', author('i1')), { ...release, version: '2.0.0', digest: 'e'.repeat(64) }, 'b', author('i2'));
   await one.propose(trying);
   await one.propose(removed(trying, author('d')));
   expect(await one.propose(advanced(trying, 'late'))).toBe(false);

@@ -118,7 +118,7 @@ export class PluginStore {
     if (this.config(plugin)) await this.append(keyOf.config(plugin), null);
   }
 
-  /** For one host at a time, though more do no harm: what counts is made the last of its key, and what nobody refers to any more is removed. */
+  /** For one host, though more do no harm: what counts is made the last of its key, and what nobody refers to any more is removed. */
   async tidy(): Promise<void> {
     for (const key of [...this.overwritten]) {
       const row = this.table.get(key);

@@ -50,8 +50,8 @@ export class RolloutLeader {
         continue;
       }
       if (this.writing.has(plugin)) continue;
-      const report = reports.reportOf(plugin, rollout.host);
-      const { trial, verdict } = judgeTrial(desired, report, hosts, this.trials.get(plugin), performance.now(), limits);
+      const seen = { report: reports.reportOf(plugin, rollout.host), heardAt: reports.heardOf(rollout.host), hosts };
+      const { trial, verdict } = judgeTrial(desired, seen, this.trials.get(plugin), performance.now(), limits);
       this.trials.set(plugin, trial);
       if (verdict) void this.write(desired, verdict);
     }

@@ -13,11 +13,13 @@ const first = installed('p', undefined, v1, 'a', author('i1'));
 const trying = installed('p', first, v2, 'b', author('i2'));
 
 /** What is said after each report, `[at, report]`, to a leader that begins with nothing. */
-function verdicts(reports: [number, Partial<PluginReport> | undefined][], desired = trying, hosts = HOSTS): (Verdict | null)[] {
+function verdicts(
+  reports: [number, Partial<PluginReport> | undefined][], desired = trying, hosts = HOSTS, heardAt = (at: number): number => at,
+): (Verdict | null)[] {
   let known: Trial | undefined;
   return reports.map(([at, said]) => {
     const report = said && { packageDigest: v2.digest, state: 'running', fault: null, restarts: 0, ...said } as PluginReport;
-    const { trial, verdict } = judgeTrial(desired, report, hosts, known, at, LIMITS);
+    const { trial, verdict } = judgeTrial(desired, { report, hosts, heardAt: heardAt(at) }, known, at, LIMITS);
     known = trial;
     return verdict;
   });
@@ -28,11 +30,13 @@ test('a first version is for all at once; the next is for one host, and for all 
   expect(HOSTS.map((host) => releaseFor(first, host))).toEqual([v1, v1, v1]);
   expect(HOSTS.map((host) => releaseFor(trying, host))).toEqual([v1, v2, v1]);
   expect(advanced(trying, 's')).toMatchObject({ current: v2, previous: v1, rollout: null, change: 2, step: 1, of: 'i2' });
+  expect(installed('p', trying, v1, 'a', author('x'))).toMatchObject({ current: v1, previous: null, rollout: null });
   expect(installed('p', { ...first, isEnabled: false }, v2, 'b', author('x'))).toMatchObject({ current: v2, previous: v1, rollout: null });
 });
 
 test('it is good when it has run for rolloutMs on end', () => {
   expect(verdicts([[0, undefined], [1_000, { state: 'starting' }], [2_000, {}], [6_999, {}], [7_000, {}]])).toEqual([null, null, null, null, { type: 'advance' }]);
+  expect(verdicts([[0, {}], [60_000, {}]], trying, HOSTS, () => 4_999)).toEqual([null, null]);
   expect(verdicts([[0, {}], [4_000, { state: 'starting' }], [5_000, {}], [9_000, {}]])).toEqual([null, null, null, null]);
 });
 

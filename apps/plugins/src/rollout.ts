@@ -5,6 +5,9 @@ import type { PluginReport } from './plugin-report';
 /** What the host that leads has seen of a version on trial. Times are monotonic ms of that host: another that takes over looks anew. */
 export interface Trial { of: string; host: string; since: number; runningSince: number | null }
 export type Verdict = { type: 'advance' } | { type: 'move'; host: string } | { type: 'takeBack'; code: string; detail: string };
+/** report: of the host that tries it; heardAt: when that host was heard last; hosts: that live. */
+export interface Seen { report: PluginReport | undefined; heardAt: number; hosts: readonly string[] }
+interface Judged { trial: Trial; verdict: Verdict | null }
 export interface TrialLimits { rolloutMs: number; trialMsMax: number }
 
 /** Faults that another try will not mend. The others are the host's own affair, and the time of the trial runs. */
@@ -15,18 +18,20 @@ const FAILED: readonly string[] = ['START_FAILED', 'CRASH_LOOP', 'CONFIG_INVALID
  * replaced; a version that fails, or does not come to run in trialMsMax, is taken back.
  */
 export function judgeTrial(
-  { rollout, of }: Desired, report: PluginReport | undefined, hosts: readonly string[], before: Trial | undefined, now: number, limits: TrialLimits,
-): { trial: Trial; verdict: Verdict | null } {
+  { rollout, of }: Desired, seen: Seen, before: Trial | undefined, now: number, limits: TrialLimits,
+): Judged {
   const { release, host } = rollout!;
+  const { report, hosts, heardAt } = seen;
   const known = before?.of === of && before.host === host ? before : { of, host, since: now, runningSince: null };
-  const say = (verdict: Verdict | null, runningSince: number | null = null): { trial: Trial; verdict: Verdict | null } => ({ trial: { ...known, runningSince }, verdict });
+  const say = (verdict: Verdict | null, runningSince: number | null = null): Judged => ({ trial: { ...known, runningSince }, verdict });
   if (!hosts.includes(host)) return say({ type: 'move', host: firstHostOf(hosts, release.version, release.digest) });
   const isOfIt = report?.packageDigest === release.digest;
   if (isOfIt && report.fault && FAILED.includes(report.state)) return say({ type: 'takeBack', code: report.state, detail: report.fault.detail });
   if (isOfIt && report.restarts > 0) return say({ type: 'takeBack', code: 'CRASHED', detail: `Its process ended by itself on ${host}. The log of the plugin there may say why.` });
   if (isOfIt && report.state === 'running') {
     const since = known.runningSince ?? now;
-    return say(now - since >= limits.rolloutMs ? { type: 'advance' } : null, since);
+    // By the last word of the host, not by our clock: what it has not told yet may be the end of the plugin.
+    return say(heardAt - since >= limits.rolloutMs ? { type: 'advance' } : null, since);
   }
   if (now - known.since < limits.trialMsMax) return say(null);
   return say({ type: 'takeBack', code: report?.fault?.code ?? 'TIMEOUT', detail: report?.fault?.detail ?? `It did not run on ${host} within ${limits.trialMsMax} ms.` });
