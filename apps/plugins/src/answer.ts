@@ -48,7 +48,6 @@ export class Answer implements AnswerSink {
   private running: Running | null = null;
   private stopped: PluginFailure | null = null;
   private failed: PluginFailure | null = null;
-  private hasTurn = false;
   private hasWritten = false;
   private readonly facts: PluginFacts;
   private readonly attemptIds = new Set<string>();

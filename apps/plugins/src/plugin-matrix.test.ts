@@ -110,7 +110,7 @@ test('a host that says nothing any more is HOST_SILENT, and what it had counts f
   const report = (host: string, version: string): PluginReport => ({
     kind: 'plugin', host, plugin: 'p', version, digest: 'd', state: 'running', fault: null, restarts: 0, at: 0, hooks: [], stream: null, packageDigest: '', config: 'none',
   });
-  const beat = (host: string) => ({ kind: 'host' as const, host, instance: 'i', at: 0, reportMs: 1, partitions: [], answering: 0 });
+  const beat = (host: string) => ({ kind: 'host' as const, host, instance: 'i', at: 0, reportMs: 1, partitions: [], answering: 0, answers: [] });
   const rows = matrixOf([report('a', '1.10.0'), report('b', '2.0.0'), report('c', '1.9.0')], ['a', 'b', 'c'].map(beat), new Set(['b']));
   expect(rows.map(({ host, state, fault }) => [host, state, fault?.detail])).toEqual([
     ['a', 'running', undefined], ['b', 'HOST_SILENT', 'b has said nothing since 1970-01-01T00:00:00.000Z.'], ['c', 'VERSION_DRIFT', 'c has 1.9.0, a has 1.10.0.'],
