@@ -57,6 +57,8 @@ export class PluginProcess {
   private readonly timers: NodeJS.Timeout[] = [];
   private nextId = 0;
   private pings = 0;
+  /** Pings since it was heard. */
+  private unanswered = 0;
   private messages = 0;
   private heardAt = performance.now();
   private why: string | null = null;
@@ -120,6 +122,7 @@ export class PluginProcess {
     const message = parsed.data;
     if (++this.messages > MESSAGES_MAX) return this.kill('floods the host with messages');
     this.heardAt = performance.now();
+    this.unanswered = 0;
     switch (message.type) {
       case 'loaded': return this.loaded(message);
       case 'fault': return this.handlers.onFault(message);
@@ -168,12 +171,14 @@ export class PluginProcess {
   }
 
   private ping(): void {
-    const silentMs = performance.now() - this.heardAt;
+    const { hungMsMax, pingMs } = this.options;
+    // Counted in pings and not by the clock: of the time in which this process itself stood still its plugins know nothing.
     // While it loads, the time-out of the start counts: loading is synchronous and answers no ping.
-    if (this.isLoaded && silentMs > Math.max(this.options.hungMsMax, this.options.pingMs * 2)) {
-      return this.kill(`answered no ping for ${Math.round(silentMs)} ms`);
+    if (this.isLoaded && this.unanswered * pingMs > Math.max(hungMsMax, pingMs * 2)) {
+      return this.kill(`answered no ping for ${Math.round(performance.now() - this.heardAt)} ms`);
     }
     this.pings += 1;
+    this.unanswered += 1;
     this.messages = 0;
     this.send({ type: 'ping', n: this.pings });
   }

@@ -14,7 +14,7 @@ let plugins: PluginSet;
 function start(settings: Record<string, string> = {}): void {
   const config = readPluginsConfig({
     RIVULET_LOG: 'memory', RIVULET_PLUGINS_SHIPPED: ' ', RIVULET_PLUGINS_DIR: folder.path, RIVULET_PLUGINS_RELOAD_MS: '50', RIVULET_PLUGINS_RESTART_MS: '30',
-    RIVULET_PLUGINS_PING_MS: '50', RIVULET_PLUGINS_HUNG_MS_MAX: '400', RIVULET_PLUGINS_CRASH_WINDOW_MS: '3000', RIVULET_PLUGINS_CRASHES_MAX: '3', ...settings,
+    RIVULET_PLUGINS_PING_MS: '50', RIVULET_PLUGINS_HUNG_MS_MAX: '60000', RIVULET_PLUGINS_CRASH_WINDOW_MS: '3000', RIVULET_PLUGINS_CRASHES_MAX: '3', ...settings,
   });
   plugins = new PluginSet(config, CHILD, pino({ level: 'silent' }));
   plugins.start();
@@ -38,7 +38,7 @@ test('[PLUGIN-2] a plugin never runs as root, and sees nothing of the host\'s en
   start();
   await runs('who');
   delete process.env['RIVULET_TEST_SECRET'];
-  const { body } = await host('who').running!.hook('route', {}, 5_000) as { body: { uid: number; env: string[] } };
+  const { body } = await host('who').running!.hook('route', {}, 60_000) as { body: { uid: number; env: string[] } };
   expect(body.uid).toBe(process.getuid!() === 0 ? 65_534 : process.getuid!());
   expect(body.env.filter((name) => name.startsWith('RIVULET') || name === 'HOME')).toEqual([]);
 });
@@ -46,13 +46,31 @@ test('[PLUGIN-2] a plugin never runs as root, and sees nothing of the host\'s en
 test('[PLUGIN-2] a plugin that hangs is killed and started again; the one beside it notices nothing', async () => {
   folder.write('calm', ECHO);
   folder.write('hangs', `hooks: { async route(ctx, { body }) { if (body === 'hang') for (;;); return { body: 'fine' }; } }`);
-  start();
+  // Long enough that one which only waits for its turn of a core is not taken for one that hangs.
+  start({ RIVULET_PLUGINS_HUNG_MS_MAX: '3000' });
   await Promise.all([runs('calm'), runs('hangs')]);
   const { pid } = host('calm');
   const before = host('hangs').pid;
-  await expect(host('hangs').running!.hook('route', { body: 'hang' }, 20_000)).rejects.toMatchObject({ code: 'PLUGIN_CRASHED', message: expect.stringContaining('answered no ping') });
+  await expect(host('hangs').running!.hook('route', { body: 'hang' }, 120_000)).rejects.toMatchObject({ code: 'PLUGIN_CRASHED', message: expect.stringContaining('answered no ping') });
   await eventually(() => expect([host('hangs').state, host('hangs').pid === before]).toEqual(['running', false]));
-  expect(await host('hangs').running!.hook('route', { body: 'go' }, 5_000)).toEqual({ body: 'fine' });
+  expect(await host('hangs').running!.hook('route', { body: 'go' }, 60_000)).toEqual({ body: 'fine' });
+  expect([host('calm').pid, host('calm').restarts]).toEqual([pid, 0]);
+});
+
+test('a plugin that loads for longer than it may hang is waited for', async () => {
+  folder.write('heavy', ECHO, '1.0.0', `for (const until = Date.now() + 1_500; Date.now() < until;);`);
+  start({ RIVULET_PLUGINS_HUNG_MS_MAX: '300' });
+  await runs('heavy');
+  expect(host('heavy').restarts).toBe(0);
+});
+
+test('a plugin that answers is not taken for one that hangs when it is the host that stood still', async () => {
+  folder.write('calm', ECHO);
+  start({ RIVULET_PLUGINS_HUNG_MS_MAX: '1000' });
+  await runs('calm');
+  const { pid } = host('calm');
+  for (const until = performance.now() + 2_500; performance.now() < until;); // as a pause of the machine: no timer fires, nothing is read
+  expect(await host('calm').running!.hook('route', {}, 60_000)).toMatchObject({ body: {} });
   expect([host('calm').pid, host('calm').restarts]).toEqual([pid, 0]);
 });
 
@@ -60,7 +78,7 @@ test('a plugin beyond its heap ends alone', async () => {
   folder.write('eats', `limits: { memoryMb: 40 }, hooks: { async route() { const all = []; for (;;) all.push(new Array(10000).fill(Math.random())); } }`);
   start();
   await runs('eats');
-  await expect(host('eats').running!.hook('route', {}, 20_000)).rejects.toMatchObject({ code: 'PLUGIN_CRASHED' });
+  await expect(host('eats').running!.hook('route', {}, 120_000)).rejects.toMatchObject({ code: 'PLUGIN_CRASHED' });
   await runs('eats');
 });
 
@@ -106,7 +124,7 @@ test('a configuration that does not fit names its field; secrets of it are in no
   plugins.close();
   start({ RIVULET_PLUGINS_CONFIG: JSON.stringify({ keyed: { key: 'very-secret-value', model: 'large' } }) });
   await runs('keyed');
-  await host('keyed').running!.hook('route', {}, 5_000);
+  await host('keyed').running!.hook('route', {}, 60_000);
   await eventually(() => expect(host('keyed').log.newest(10).map(({ line }) => line).sort()).toEqual(['again {"key":"[redacted]"}', 'key is [redacted] for large']));
 });
 
@@ -136,10 +154,10 @@ test('the host outlives what no plugin should send, and endless lines', async ()
     if (body === 'lines') { process.stdout.write('x'.repeat(5_000_000)); return {}; }
     process.send({ type: 'loaded', facts: 1 }); await pause(5000);
   } }`);
-  start({ RIVULET_PLUGINS_HUNG_MS_MAX: '5000' });
+  start();
   await runs('rude');
-  await host('rude').running!.hook('route', { body: 'lines' }, 10_000);
+  await host('rude').running!.hook('route', { body: 'lines' }, 60_000);
   expect(host('rude').log.newest(100).every(({ line }) => line.length <= 2_048)).toBe(true);
-  await expect(host('rude').running!.hook('route', { body: 'nonsense' }, 10_000)).rejects.toMatchObject({ message: expect.stringContaining('sent what is no message of a plugin') });
+  await expect(host('rude').running!.hook('route', { body: 'nonsense' }, 60_000)).rejects.toMatchObject({ message: expect.stringContaining('sent what is no message of a plugin') });
   await runs('rude');
 });
