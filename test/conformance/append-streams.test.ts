@@ -3,16 +3,10 @@ import { setImmediate } from 'node:timers/promises';
 import WebSocket from 'ws';
 import type { ProduceReply, ProduceRequest } from '@rivulet/protocol';
 import { Raw } from './raw';
-import { findTarget } from './target';
-import type { Target } from './target';
+import { suiteTarget } from './target';
 
-let target: Target;
-let raw: Raw;
-beforeAll(async () => {
-  target = await findTarget();
-  raw = new Raw(target);
-});
-afterAll(() => target.stop());
+const target = suiteTarget();
+const raw = new Raw(target);
 
 /** A request whose body is written by hand and whose answer is read line by line while it lasts. */
 class LineRequest {

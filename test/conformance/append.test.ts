@@ -1,16 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import { crc32 } from 'node:zlib';
 import { Raw, Sse, textOf } from './raw';
-import { findTarget } from './target';
-import type { Target } from './target';
+import { suiteTarget } from './target';
 
-let target: Target;
-let raw: Raw;
-beforeAll(async () => {
-  target = await findTarget();
-  raw = new Raw(target);
-});
-afterAll(() => target.stop());
+const target = suiteTarget();
+const raw = new Raw(target);
 
 const uuid = (): string => crypto.randomUUID();
 function uuidV7(time: number): string {

@@ -2,18 +2,12 @@ import WebSocket from 'ws';
 import type { ProduceReply, ProduceRequest } from '@rivulet/protocol';
 import { Described } from './described';
 import { Raw, Sse } from './raw';
-import { findTarget } from './target';
-import type { Target } from './target';
+import { suiteTarget } from './target';
 
-let target: Target;
-let raw: Raw;
+const target = suiteTarget();
+const raw = new Raw(target);
 let described: Described;
-beforeAll(async () => {
-  target = await findTarget();
-  raw = new Raw(target);
-  described = await Described.of(target.url);
-});
-afterAll(() => target.stop());
+beforeAll(async () => { described = await Described.of(target.url); });
 
 interface Frame { type: string; [member: string]: unknown }
 

@@ -2,16 +2,10 @@ import type { ConfirmedCursor, OpenedStream } from '@rivulet/protocol';
 import { rivulet } from '@rivulet/client';
 import { Raw, Sse } from './raw';
 import type { Answer, SseEvent } from './raw';
-import { findTarget } from './target';
-import type { Target } from './target';
+import { suiteTarget } from './target';
 
-let target: Target;
-let raw: Raw;
-beforeAll(async () => {
-  target = await findTarget();
-  raw = new Raw(target);
-});
-afterAll(() => target.stop());
+const target = suiteTarget();
+const raw = new Raw(target);
 
 const connect = (stream: OpenedStream, query: string): Promise<Sse> => Sse.connect(raw, `/v1/watch/${stream.streamNo}/events?${query}`);
 const ack = (stream: OpenedStream, session: string, cursor: string, token = stream.readToken): Promise<Answer> =>

@@ -1,14 +1,8 @@
 import { Raw } from './raw';
-import { findTarget } from './target';
-import type { Target } from './target';
+import { suiteTarget } from './target';
 
-let target: Target;
-let raw: Raw;
-beforeAll(async () => {
-  target = await findTarget();
-  raw = new Raw(target);
-});
-afterAll(() => target.stop());
+const target = suiteTarget();
+const raw = new Raw(target);
 
 /** Changes the signature of a token: the last character carries padding bits, so one before it. */
 function forged(token: string): string {

@@ -1,16 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { issueStreamNo } from '@rivulet/protocol';
 import { Raw } from './raw';
-import { findTarget } from './target';
-import type { Target } from './target';
+import { suiteTarget } from './target';
 
-let target: Target;
-let raw: Raw;
-beforeAll(async () => {
-  target = await findTarget();
-  raw = new Raw(target);
-});
-afterAll(() => target.stop());
+const raw = new Raw(suiteTarget());
 
 /** Every entry point that takes a streamNo. */
 const ENTRIES: [method: string, path: string, json: unknown][] = [

@@ -2,16 +2,10 @@ import http from 'node:http';
 import net from 'node:net';
 import { eventually } from '../support/eventually';
 import { Raw, Sse } from './raw';
-import { findTarget } from './target';
-import type { Target } from './target';
+import { suiteTarget } from './target';
 
-let target: Target;
-let raw: Raw;
-beforeAll(async () => {
-  target = await findTarget();
-  raw = new Raw(target);
-});
-afterAll(() => target.stop());
+const target = suiteTarget();
+const raw = new Raw(target);
 
 test.each([
   ['malformed JSON', '{"seq":1,', 'application/json', 400, 'BODY_INVALID'],

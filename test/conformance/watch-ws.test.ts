@@ -2,18 +2,12 @@ import WebSocket from 'ws';
 import { SUBPROTOCOLS } from '@rivulet/protocol';
 import type { WatchRequest } from '@rivulet/protocol';
 import { Raw, Sse } from './raw';
-import { findTarget } from './target';
-import type { Target } from './target';
+import { suiteTarget } from './target';
 import { WatchLine } from './watch-line';
 import type { Frame } from './watch-line';
 
-let target: Target;
-let raw: Raw;
-beforeAll(async () => {
-  target = await findTarget();
-  raw = new Raw(target);
-});
-afterAll(() => target.stop());
+const target = suiteTarget();
+const raw = new Raw(target);
 
 const isType = (type: string, id?: string) => (frame: Frame): boolean => frame.type === type && (id === undefined || frame.id === id);
 const textOf = (frames: Frame[], id: string): string => frames.filter(isType('fragment', id)).map(({ text }) => text).join('');

@@ -1,16 +1,10 @@
 import { createHash } from 'node:crypto';
 import { eventually } from '../support/eventually';
 import { Raw, Sse, textOf } from './raw';
-import { findTarget } from './target';
-import type { Target } from './target';
+import { suiteTarget } from './target';
 
-let target: Target;
-let raw: Raw;
-beforeAll(async () => {
-  target = await findTarget();
-  raw = new Raw(target);
-});
-afterAll(() => target.stop());
+const target = suiteTarget();
+const raw = new Raw(target);
 
 const events = (streamNo: string): string => `/v1/watch/${streamNo}/events`;
 

@@ -4,19 +4,13 @@ import type { Producer, Rivulet } from '@rivulet/client';
 import { startRivulet } from '@rivulet/standalone';
 import type { RunningRivulet } from '@rivulet/standalone';
 import type { Browser, BrowserContext, Page, Request } from 'playwright-core';
-import { NO_BROWSER, findBrowser, startBrowser } from '../support/browser';
+import { describeInBrowser, startBrowser } from '../support/browser';
 import { servePage } from '../support/client-page';
 import type { PageOrder, PageState } from '../support/client-page';
 import { FaultProxy } from '../../tools/fault-proxy.cjs';
 import { eventually } from '../support/eventually';
 
-const executable = findBrowser();
-if (executable === null) {
-  test('NOT RUN: the client in a real browser, for want of one', () => {
-    if (process.env['CI']) throw new Error(NO_BROWSER);
-    console.warn(NO_BROWSER);
-  });
-} else describe('the client in a real browser', () => suite(executable));
+describeInBrowser('the client in a real browser', suite);
 
 function suite(executablePath: string): void {
   let system: RunningRivulet;

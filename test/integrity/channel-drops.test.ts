@@ -1,16 +1,12 @@
 import { startRivulet } from '@rivulet/standalone';
 import { Raw } from '../conformance/raw';
-import { NO_BROWSER, findBrowser, startBrowser } from '../support/browser';
+import { describeInBrowser, startBrowser } from '../support/browser';
 import { CuttingProxy } from '../support/cutting-proxy';
 import { eventually } from '../support/eventually';
 
-const path = findBrowser();
-if (path === null) {
-  test('NOT RUN: a channel in a real browser, for want of one', () => {
-    if (process.env['CI']) throw new Error(NO_BROWSER);
-    console.warn(NO_BROWSER);
-  });
-} else test('[WATCH-12] a plain EventSource on a channel whose connection drops again and again gets everything once, in order', () => drops(path));
+describeInBrowser('a channel', (path) => {
+  test('[WATCH-12] a plain EventSource on a channel whose connection drops again and again gets everything once, in order', () => drops(path));
+});
 
 interface Seen { streamNo: string; type: string; from: number; to: number; text: string }
 

@@ -11,7 +11,7 @@ import { rivulet } from '@rivulet/client';
 import { startRivulet } from '@rivulet/standalone';
 import type { RunningRivulet } from '@rivulet/standalone';
 import type { Browser, Page } from 'playwright-core';
-import { NO_BROWSER, findBrowser, startBrowser } from '../support/browser';
+import { describeInBrowser, startBrowser } from '../support/browser';
 import { eventually } from '../support/eventually';
 import { slowdown } from '../support/slowdown';
 
@@ -66,13 +66,7 @@ class OpenAi {
   }
 }
 
-const executablePath = findBrowser();
-if (executablePath === null) {
-  test('NOT RUN: the pages of the examples in a real browser, for want of one', () => {
-    if (process.env['CI']) throw new Error(NO_BROWSER);
-    console.warn(NO_BROWSER);
-  });
-} else describe('in a browser', () => suite(executablePath));
+describeInBrowser('the examples in a browser', suite);
 
 function suite(chromium: string): void {
   let system: RunningRivulet;

@@ -13,7 +13,7 @@ afterAll(() => browser.close());
 
 test('[WATCH-11] a browser\'s EventSource catches up in gzip, shows live events at once, and stops after the end', async () => {
   await using rivulet = await startRivulet({ env: { RIVULET_LOG_LEVEL: 'error' } });
-  const raw = new Raw({ ...rivulet, stop: async () => undefined });
+  const raw = new Raw(rivulet);
   const stream = await raw.open();
   for (let seq = 1; seq <= 60; seq += 1) await raw.append(stream, { seq, data: `${seq} all happy families are alike `.repeat(30) });
   // The conditions below are evaluated in the page, which forbids that.

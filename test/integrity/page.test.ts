@@ -2,18 +2,12 @@ import { rivulet } from '@rivulet/client';
 import { startRivulet } from '@rivulet/standalone';
 import type { RunningRivulet } from '@rivulet/standalone';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { NO_BROWSER, findBrowser, startBrowser } from '../support/browser';
+import { describeInBrowser, startBrowser } from '../support/browser';
 import { eventually } from '../support/eventually';
 
 const TEXT = 'A rivulet is small, 但它不停。 It goes on. 🌊 '.repeat(4);
 
-const path = findBrowser();
-if (path === null) {
-  test('NOT RUN: the page in a real browser, for want of one', () => {
-    if (process.env['CI']) throw new Error(NO_BROWSER);
-    console.warn(NO_BROWSER);
-  });
-} else describe('the page', () => suite(path));
+describeInBrowser('the page', suite);
 
 function suite(executablePath: string): void {
   let system: RunningRivulet;

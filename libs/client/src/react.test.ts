@@ -6,7 +6,7 @@ import { renderToString } from 'react-dom/server';
 import { startRivulet } from '@rivulet/standalone';
 import type { OpenOptions } from '@rivulet/protocol';
 import type { RunningRivulet } from '@rivulet/standalone';
-import { NO_BROWSER, findBrowser, startBrowser } from '../../../test/support/browser';
+import { describeInBrowser, startBrowser } from '../../../test/support/browser';
 import { eventually } from '../../../test/support/eventually';
 import { RivuletProvider, useChannel, useStream } from './react';
 import type { ChannelSnapshot, UseStream } from './react';
@@ -70,13 +70,7 @@ test('a server shows a stream as connecting, asks nobody for it, and keeps nothi
   expect(() => renderToString(createElement(ShowChannel))).toThrow('RivuletProvider');
 });
 
-const executablePath = findBrowser();
-if (executablePath === null) {
-  test('NOT RUN: useStream in a real browser, for want of one', () => {
-    if (process.env['CI']) throw new Error(NO_BROWSER);
-    console.warn(NO_BROWSER);
-  });
-} else describe('in a browser', () => suite(executablePath));
+describeInBrowser('useStream in a browser', suite);
 
 function suite(chromium: string): void {
   let system: RunningRivulet;

@@ -5,7 +5,7 @@ import { rivulet } from '@rivulet/client';
 import { findUIMessageStream } from '@rivulet/client/ai-sdk';
 import { startRivulet } from '@rivulet/standalone';
 import type { RunningRivulet } from '@rivulet/standalone';
-import { NO_BROWSER, findBrowser, startBrowser } from '../../../test/support/browser';
+import { describeInBrowser, startBrowser } from '../../../test/support/browser';
 import { ChatServer, WORDS } from '../../../test/support/chat-server';
 import { eventually } from '../../../test/support/eventually';
 import { slowdown } from '../../../test/support/slowdown';
@@ -27,13 +27,7 @@ const PAGE = `
   root.render(h(StrictMode, null, h(Chat)));
   window.leave = () => root.unmount();`;
 
-const executablePath = findBrowser();
-if (executablePath === null) {
-  test('NOT RUN: useChat in a real browser, for want of one', () => {
-    if (process.env['CI']) throw new Error(NO_BROWSER);
-    console.warn(NO_BROWSER);
-  });
-} else describe('useChat', () => suite(executablePath));
+describeInBrowser('useChat', suite);
 
 function suite(chromium: string): void {
   let system: RunningRivulet;
