@@ -6,7 +6,7 @@ const { rivulet } = require('@rivulet/client');
 const { FaultProxy } = require('./fault-proxy.cjs');
 
 const PACE_MS = 100;
-const FINISH_MS_MAX = 60_000;
+const FINISH_MS_MAX = 180_000;
 const FAULTS_MAX = 20;
 
 const elapse = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));

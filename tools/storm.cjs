@@ -5,7 +5,7 @@ const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const { StormSession } = require('./storm-session.cjs');
 
-const BACK_MS_MAX = 60_000;
+const BACK_MS_MAX = 180_000;
 const RESIDENT_MS = 100;
 const TEXT = 'x'.repeat(80);
 
