@@ -6,6 +6,7 @@
 //              TCP has no holes
 // A mode is that of the whole proxy, or of one connection by its own `set`. reset() ends connections with RST, and refuse() does not listen
 // until accept(): a process that is gone, on a host that is not.
+const { once } = require('node:events');
 const net = require('node:net');
 
 const HOST = '127.0.0.1';
@@ -140,10 +141,8 @@ class FaultProxy {
 
   /** @param {number} [port] @returns {Promise<this>} */
   async listen(port = 0) {
-    await new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(port, HOST, () => resolve(undefined));
-    });
+    this.#server.listen(port, HOST);
+    await once(this.#server, 'listening'); // rejects with an `error`
     this.port = /** @type {net.AddressInfo} */ (this.#server.address()).port;
     return this;
   }

@@ -1,6 +1,7 @@
 import type { FragmentEvent, Merge, Problem, ReaderEvent, RewindEvent } from '@rivulet/protocol';
 import { Backoff, isTransient, pause, retryAfterOf } from './backoff';
-import type { Endpoint } from './http';
+import { Renewal } from './http';
+import type { Endpoint, Token } from './http';
 import { platform } from './platform-node';
 import { sseEvents } from './sse-source';
 
@@ -24,11 +25,13 @@ export type ChannelEvent = ReaderEvent | ChannelProblem;
  * starts at its beginning again: what was delivered is left out here, by sequence, and an event that straddles the line is trimmed.
  */
 export async function* watchChannel(
-  endpoint: Endpoint & { token: string }, channel: string, options: ChannelOptions,
+  endpoint: Endpoint & { token: Token }, channel: string, options: ChannelOptions,
 ): AsyncGenerator<ChannelEvent, void, undefined> {
   const { signal, readToken, ended, silenceMsMax = 45_000 } = options;
   const path = `/v1/watch/channels/${encodeURIComponent(channel)}/events${ended === undefined ? '' : `?ended=${ended}`}`;
-  const source = { path, token: readToken ?? endpoint.token, signal, silenceMsMax };
+  const token = readToken ?? endpoint.token;
+  const source = { path, token, signal, silenceMsMax };
+  const renewal = new Renewal(token);
   const streams = new Map<string, Progress>();
   const backoff = new Backoff();
   let cursor: string | undefined;
@@ -39,6 +42,7 @@ export async function* watchChannel(
     try {
       for await (const { type, id, body } of sseEvents(endpoint, { ...source, cursor }, () => undefined)) {
         firstEventAt ??= performance.now();
+        renewal.worked();
         if (type === 'reset') {
           cursor = undefined;
           break;
@@ -49,8 +53,8 @@ export async function* watchChannel(
         cursor = id;
       }
     } catch (error) {
-      if (signal?.aborted || !isTransient(error)) throw error;
-      waitMs = retryAfterOf(error);
+      if (signal?.aborted || !(isTransient(error) || renewal.helps(error))) throw error;
+      if (isTransient(error)) waitMs = retryAfterOf(error);
     }
     if (firstEventAt !== null) backoff.disconnected(performance.now() - firstEventAt);
     await pause(backoff.next(waitMs), signal);

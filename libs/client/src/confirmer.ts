@@ -2,10 +2,10 @@ import { compareCursors, parseCursor } from '@rivulet/protocol';
 import type { ConfirmedReply } from '@rivulet/protocol';
 import { resend } from './backoff';
 import { request } from './http';
-import type { Endpoint } from './http';
+import type { Endpoint, Token } from './http';
 
 export interface ConfirmerOptions {
-  endpoint: Endpoint & { token: string };
+  endpoint: Endpoint & { token: Token };
   streamNo: string;
   session: string;
   /** Consumed fragments that are confirmed at once; fewer wait for WAIT_MS. */

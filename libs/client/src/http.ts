@@ -1,6 +1,9 @@
 import { ERRORS, StreamError } from '@rivulet/protocol';
 import type { ErrorCode } from '@rivulet/protocol';
 
+/** A token, or what gives one: asked before each call and connection, so it keeps its own as long as that is good. */
+export type Token = string | (() => string | Promise<string>);
+
 export interface Endpoint {
   /** Base URL without a slash at its end. */
   url: string;
@@ -9,7 +12,7 @@ export interface Endpoint {
 export interface Call {
   method: 'GET' | 'POST';
   path: string;
-  token: string;
+  token: Token;
   headers?: Record<string, string>;
   /** Encoded once by the caller, so that a resend is byte-identical [APPEND-3]: a text is JSON. */
   body?: string | Uint8Array;
@@ -30,12 +33,40 @@ const CODE_OF_STATUS: Record<number, ErrorCode> = {
   502: 'NOT_READY', 503: 'NOT_READY', 504: 'NOT_READY',
 };
 
+/** @throws StreamError NOT_READY, with the cause, when what gives tokens fails: it is asked again like a service that is away */
+export async function tokenOf(token: Token): Promise<string> {
+  try {
+    return typeof token === 'function' ? await token() : token;
+  } catch (cause) {
+    throw cause instanceof StreamError ? cause : new StreamError('NOT_READY', { detail: `No token (${reasonOf(cause)}).` }, { cause });
+  }
+}
+
+/** Whether a watch goes on though its token has expired: if another is to be had, and the one it came with was not expired too. */
+export class Renewal {
+  private isTried = false;
+
+  constructor(private readonly token: Token) {}
+
+  /** It was good for something. */
+  worked(): void {
+    this.isTried = false;
+  }
+
+  helps(error: unknown): boolean {
+    const isExpired = error instanceof StreamError && error.code === 'TOKEN_EXPIRED';
+    if (!isExpired || this.isTried || typeof this.token !== 'function') return false;
+    this.isTried = true;
+    return true;
+  }
+}
+
 /**
  * @returns the response, whatever its status.
  * @throws StreamError NOT_READY when nothing answered; the abort reason when the caller aborted.
  */
 export async function send(endpoint: Endpoint, call: Call): Promise<Response> {
-  const headers: Record<string, string> = { authorization: `Bearer ${call.token}`, ...call.headers };
+  const headers: Record<string, string> = { authorization: `Bearer ${await tokenOf(call.token)}`, ...call.headers };
   if (call.body !== undefined) headers['content-type'] = typeof call.body === 'string' ? 'application/json' : 'application/octet-stream';
   const url = endpoint.url + call.path;
   try {

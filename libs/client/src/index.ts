@@ -1,6 +1,7 @@
 export { rivulet, Rivulet } from './rivulet';
 export type { RivuletOptions, RetryOptions } from './rivulet';
 export { Producer } from './producer';
+export type { Token } from './http';
 export type { ProducerOptions, WriteOptions } from './producer';
 export { Watching } from './watching';
 export type { WatchOptions } from './watching';

@@ -5,7 +5,7 @@ import { blobTarget, streamTarget } from './files';
 import type { FileTarget } from './files';
 import { files } from './files-node';
 import { errorOf, reasonOf, send } from './http';
-import type { Endpoint } from './http';
+import type { Endpoint, Token } from './http';
 import type { FileProgress } from './send-file';
 
 export interface ReceiveFileOptions {
@@ -33,7 +33,7 @@ export interface ReceivedFile {
 const GOOD_MS = 1_000;
 
 /** What receiving a file needs of the client. */
-export interface FileReceiver { endpoint: Endpoint & { token: string }; state(streamNo: string): Promise<StreamSummary> }
+export interface FileReceiver { endpoint: Endpoint & { token: Token }; state(streamNo: string): Promise<StreamSummary> }
 
 /** @see Rivulet.receiveFile */
 export async function receiveFile(

@@ -93,6 +93,55 @@ test('[APPEND-3] [WATCH-1] through connections that break all the time nothing i
   }
 });
 
+describe('a token that something gives', () => {
+  const tokens = async (streamNo: string, ...ttls: number[]): Promise<{ token: () => Promise<string>; asked: () => number }> => {
+    let count = 0;
+    const give = async (): Promise<string> => {
+      const ttlMs = ttls[Math.min(count, ttls.length - 1)]!;
+      count += 1;
+      return (await client.issueToken({ streamNo, scope: 'read', ttlMs })).token;
+    };
+    return { token: give, asked: () => count };
+  };
+
+  test('[WATCH-13] a watch over a WebSocket goes on with the next token when one expires, and misses nothing', async () => {
+    const producer = await client.open();
+    await producer.write('before ');
+    await producer.flush();
+    const { token, asked } = await tokens(producer.streamNo, 3_000, 60_000);
+    const reading = rivulet({ url: system.url, token }).watch(producer.streamNo, { transport: 'ws' }).text();
+    await eventually(() => expect(asked()).toBe(2), 20_000);
+    await producer.write('and after');
+    await producer.end();
+    expect(await reading).toBe('before and after');
+    expect(asked()).toBe(2);
+  });
+
+  test.each(TRANSPORTS)('over %s one that gives an expired token is asked once more, one that fails until it does not', async (transport) => {
+    const producer = await client.open();
+    await producer.write('there');
+    await producer.end();
+    const old = (await client.issueToken({ streamNo: producer.streamNo, scope: 'read', ttlMs: 1_000 })).token;
+    const expired = rivulet({ url: system.url, token: old });
+    await eventually(() => expect(expired.state(producer.streamNo)).rejects.toMatchObject({ code: 'TOKEN_EXPIRED' }));
+    const good = (await client.issueToken({ streamNo: producer.streamNo, scope: 'read' })).token;
+    const given: (string | Error)[] = [new Error('offline'), old, good];
+    let asked = 0;
+    const token = (): string => {
+      asked += 1;
+      const next = given.shift() ?? old;
+      if (next instanceof Error) throw next;
+      return next;
+    };
+    const text = (one: string | (() => string)): Promise<string> => rivulet({ url: system.url, token: one }).watch(producer.streamNo, { transport }).text();
+    expect(await text(token)).toBe('there');
+    expect(asked).toBe(3);
+    await expect(text(token)).rejects.toMatchObject({ code: 'TOKEN_EXPIRED' });
+    expect(asked).toBe(5);
+    await expect(text(old)).rejects.toMatchObject({ code: 'TOKEN_EXPIRED' });
+  });
+});
+
 test.each(TRANSPORTS)('[WATCH-6] over %s each fragment reaches the hand through connections that break and readers that leave, in order', async (transport) => {
   const way = await brittleWay(150);
   const brittle = rivulet({ url: way.url, token: system.apiKey });

@@ -6,7 +6,7 @@ import { resend } from './backoff';
 import { watchChannel } from './channel';
 import type { ChannelEvent, ChannelOptions } from './channel';
 import { request } from './http';
-import type { Call, Endpoint } from './http';
+import type { Call, Endpoint, Token } from './http';
 import { Producer } from './producer';
 import type { ProducerOptions } from './producer';
 import type { RunningDigest } from './platform';
@@ -21,8 +21,11 @@ import type { WatchOptions } from './watching';
 export interface RivuletOptions {
   /** Base URL of the installation, such as http://127.0.0.1:7100. */
   url: string;
-  /** API key, or a token for one stream or channel. */
-  token: string;
+  /**
+   * API key, or a token for one stream or channel; or a function that gives one. It is called before each call and connection, so it keeps
+   * its own as long as that is good; a watch whose token has expired asks it and goes on.
+   */
+  token: Token;
   /** Instead of the global fetch. */
   fetch?: typeof fetch;
   /** Bound of one call, resends included, ms. Default 5 minutes. */
@@ -39,7 +42,7 @@ export interface RetryOptions extends ProducerOptions {
 export interface StreamFilter { channel?: string; status?: string; class?: StreamClass; limit?: number; cursor?: string }
 
 export class Rivulet {
-  private readonly endpoint: Endpoint & { token: string };
+  private readonly endpoint: Endpoint & { token: Token };
   private readonly giveUpMs: number;
 
   constructor(options: RivuletOptions) {

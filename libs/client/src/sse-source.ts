@@ -2,7 +2,7 @@ import { StreamError } from '@rivulet/protocol';
 import { createParser } from 'eventsource-parser';
 import type { EventSourceMessage } from 'eventsource-parser';
 import { errorOf, problemToError, reasonOf, send } from './http';
-import type { Endpoint } from './http';
+import type { Endpoint, Token } from './http';
 
 /** One SSE event, its data parsed. */
 export interface SourceEvent {
@@ -13,7 +13,7 @@ export interface SourceEvent {
 }
 export interface SseRequest {
   path: string;
-  token: string;
+  token: Token;
   cursor?: string;
   signal?: AbortSignal;
   /** No byte for this long: the connection is dead. The service sends a comment every 15 s. */

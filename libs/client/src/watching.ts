@@ -2,8 +2,8 @@ import { StreamError } from '@rivulet/protocol';
 import type { FinalEvent, ReaderEvent, RewindEvent, VerdictReply } from '@rivulet/protocol';
 import { Backoff, isTransient, pause, resend, retryAfterOf } from './backoff';
 import { Confirmer } from './confirmer';
-import { problemToError, request } from './http';
-import type { Endpoint } from './http';
+import { problemToError, Renewal, request } from './http';
+import type { Endpoint, Token } from './http';
 import { joinBytes } from './pacer';
 import { ReaderCheck, payloadOf } from './reader-check';
 import { sseEvents } from './sse-source';
@@ -50,15 +50,17 @@ export class Watching implements AsyncIterable<ReaderEvent> {
   /** With a session: who reads, and how often it has connected. */
   private readonly reader = uuidV7();
   private connections = 0;
+  private readonly renewal: Renewal;
   private isLatest = false;
 
   constructor(
-    private readonly endpoint: Endpoint & { token: string },
+    private readonly endpoint: Endpoint & { token: Token },
     private readonly streamNo: string,
     private readonly options: WatchOptions,
   ) {
     const { session, readToken, window = WINDOW } = options;
     const reader = { ...endpoint, token: readToken ?? endpoint.token };
+    this.renewal = new Renewal(reader.token);
     this.confirmer = session === undefined ? null : new Confirmer({ endpoint: reader, streamNo, session, burst: window / 4 });
   }
 
@@ -102,6 +104,7 @@ export class Watching implements AsyncIterable<ReaderEvent> {
           const isFirst = cursor === undefined && !isRefetched;
           for await (const came of this.connect(cursor, isFirst ? kept : null, () => (isDone = true))) {
             firstEventAt ??= performance.now();
+            this.renewal.worked();
             const event = this.unseen(came, check);
             if (event === null) continue;
             if (event.type === 'stream' && cursor === undefined && event.confirmed) check = new ReaderCheck(cursor = event.confirmed);
@@ -122,8 +125,8 @@ export class Watching implements AsyncIterable<ReaderEvent> {
             cursor = this.confirmer === null ? undefined : rewind.cursor;
             kept?.add(rewind);
             yield rewind;
-          } else if (!isTransient(error)) throw error;
-          else waitMs = retryAfterOf(error);
+          } else if (isTransient(error)) waitMs = retryAfterOf(error);
+          else if (!this.renewal.helps(error)) throw error;
         }
         if (firstEventAt !== null) backoff.disconnected(performance.now() - firstEventAt);
         if (!isDone) await pause(backoff.next(waitMs), signal);

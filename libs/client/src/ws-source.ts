@@ -1,13 +1,14 @@
 import { StreamError, parseCursor } from '@rivulet/protocol';
 import type { StreamEvent, WatchReply, WatchRequest } from '@rivulet/protocol';
-import { problemToError } from './http';
+import { problemToError, tokenOf } from './http';
+import type { Token } from './http';
 import { platform } from './platform-node';
 import type { SourceEvent } from './sse-source';
 
 export interface WsRequest {
   /** Base URL, http or https. */
   url: string;
-  token: string;
+  token: Token;
   subscribe: { streamNo?: string; channel?: string; from?: string; intervalMs?: number; session?: string; connection?: string };
   signal?: AbortSignal;
   /** Fragments the service may send beyond what was acknowledged: what bounds the queue here [WATCH-4]. */
@@ -52,12 +53,14 @@ class Inbox {
  */
 export async function* wsEvents(source: WsRequest, isDone: () => void = () => undefined): AsyncGenerator<SourceEvent> {
   if (source.signal?.aborted) throw source.signal.reason;
+  const token = await tokenOf(source.token);
+  if (source.signal?.aborted) throw source.signal.reason;
   const socket = platform.openSocket(`${source.url.replace(/^http/, 'ws')}/v1/watch/ws`, source.silenceMsMax);
   const send = (frame: WatchRequest): void => socket.send(JSON.stringify(frame));
   const inbox = new Inbox();
   const stop = (): void => inbox.close(source.signal?.reason);
   source.signal?.addEventListener('abort', stop, { once: true });
-  socket.onopen = () => send({ type: 'auth', token: source.token });
+  socket.onopen = () => send({ type: 'auth', token });
   socket.onmessage = (event) => inbox.add(JSON.parse(String(event.data)) as WatchReply);
   socket.onclose = ({ code, reason }) => inbox.close(closeError(code, reason));
   socket.onerror = () => inbox.close(new StreamError('NOT_READY', { detail: `No WebSocket from ${source.url}.` }));
