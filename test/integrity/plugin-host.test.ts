@@ -72,8 +72,9 @@ async function pageShows(state: string, count: number): Promise<void> {
     const page = await browser.newPage();
     await page.goto(`${system.urls.proxy}/plugins.html#key=${system.apiKey}`);
     await eventually(async () => expect(await page.locator(`#matrix td[data-state=${state}]`).count()).toBe(count));
-    expect(await page.locator('#faults li').count()).toBe(state === 'running' ? 0 : count);
-    expect(await page.locator('#faults button', { hasText: 'copy' }).count()).toBe(state === 'running' ? 0 : count);
+    // One host that is silent is one thing to do.
+    expect(await page.locator('#faults li').count()).toBe(state === 'running' ? 0 : 1);
+    expect(await page.locator('#faults button', { hasText: 'copy' }).count()).toBe(state === 'running' ? 0 : 1);
     expect(await page.locator('#matrix th', { hasText: /reported \d+ s ago/ }).count()).toBe(2);
     await page.locator(`#matrix td[data-state=${state}] button`, { hasText: 'log' }).first().click();
     await eventually(async () => expect(await page.locator('#log-title').textContent()).toMatch(state === 'running' ? /^Log of \S+ on \S+$/ : /could not be asked$/));

@@ -87,11 +87,17 @@ function cell(row) {
 function showFaults(rows) {
   const wrong = rows.filter(({ fault }) => fault);
   $('all-well').hidden = wrong.length > 0;
-  $('faults').replaceChildren(...wrong.map((row) => {
+  // A host that is silent is one thing to do, not one for each of its plugins.
+  const alike = new Map();
+  for (const row of wrong) {
+    const fault = JSON.stringify([row.host, row.fault]);
+    alike.set(fault, [...(alike.get(fault) ?? []), row]);
+  }
+  $('faults').replaceChildren(...[...alike.values()].map(([row, ...others]) => {
     const shown = element('li');
     const remedy = element('p', row.fault.remedy, 'remedy');
     remedy.append(' ', button('copy', () => copy(remedy, row.fault.remedy.replace(/^Run: /, ''))));
-    shown.append(element('strong', row.fault.code), element('span', ` ${row.plugin} ${row.version} on ${row.host}, said ${ago(row.at)} `), remedy, element('pre', row.fault.detail, 'detail'));
+    shown.append(element('strong', row.fault.code), element('span', ` ${[row, ...others].map(({ plugin, version }) => `${plugin} ${version}`).join(', ')} on ${row.host}, said ${ago(row.at)} `), remedy, element('pre', row.fault.detail, 'detail'));
     return shown;
   }));
 }

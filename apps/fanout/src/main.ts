@@ -1,4 +1,4 @@
-import { AllocatorGrpc, createApp, openLog, runMain } from '@rivulet/service';
+import { connectAllocator, createApp, openLog, runMain } from '@rivulet/service';
 import { buildFanout } from './build-fanout';
 import { FANOUT_PREFIX, fanoutProcessRows } from './config';
 import { FanoutModule } from './module';
@@ -9,10 +9,7 @@ void runMain({
   appPrefixes: FANOUT_PREFIX,
   start: async (config, frame) => {
     const log = await openLog(config, frame);
-    const allocator = new AllocatorGrpc({
-      addresses: config.allocatorGrpcAddresses, serviceToken: config.serviceToken, deadlineMs: config.allocatorMsMax,
-    });
-    frame.drain.add('log', 'allocator', () => allocator.close());
+    const allocator = connectAllocator(config, frame);
     const fanout = buildFanout(frame, log, config, allocator);
     await createApp(FanoutModule.with(fanout), frame, {
       host: config.host,

@@ -1,4 +1,4 @@
-import { AllocatorGrpc, createApp, openLog, runMain } from '@rivulet/service';
+import { connectAllocator, createApp, openLog, runMain } from '@rivulet/service';
 import { buildPlugins } from './build-plugins';
 import { allPluginsRows, PLUGINS_PREFIX } from './config';
 import { PluginsModule } from './module';
@@ -9,10 +9,7 @@ void runMain({
   appPrefixes: PLUGINS_PREFIX,
   async start(config, frame) {
     const log = await openLog(config, frame);
-    const allocator = new AllocatorGrpc({
-      addresses: config.allocatorGrpcAddresses, serviceToken: config.serviceToken, deadlineMs: config.allocatorMsMax,
-    });
-    frame.drain.add('log', 'allocator', () => allocator.close());
+    const allocator = connectAllocator(config, frame);
     const built = buildPlugins({ frame, log, config, allocator });
     await createApp(PluginsModule.with(built), frame, { host: config.host, port: config.pluginsPort });
   },

@@ -28,6 +28,7 @@ export type { ListenOptions } from './create-app';
 export { credentialsOf } from './credentials';
 export { sendProblem, sendRawProblem } from './problems';
 export { redactUrl } from './logger';
+export { connectAllocator } from './connect-allocator';
 export { openLog } from './open-log';
 export { AllocatorGrpc } from './allocator-client';
 export type { AllocatorGrpcOptions } from './allocator-client';
