@@ -49,7 +49,8 @@ export function startPlugins(
   const { dir, shipped, config, paths = [] } = options;
   const settings = {
     RIVULET_PLUGINS_SHIPPED: ' ',
-    RIVULET_PLUGINS_HOST_NAME: 'standalone',
+    // Several in one process are several hosts.
+    RIVULET_PLUGINS_HOST_NAME: `standalone-${parts.frame.instance}`,
     RIVULET_PLUGINS_REPORT_MS: '500',
     RIVULET_PLUGINS_RELOAD_MS: '100',
     // Nothing outlives this process: what is being answered when it stops is not finished for anyone.
