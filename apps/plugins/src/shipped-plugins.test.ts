@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import type { ReaderEvent } from '@rivulet/protocol';
+import type { AdminStreamPage, ReaderEvent } from '@rivulet/protocol';
 import { ChatEndpoint } from '../../../test/support/chat-endpoint';
 import type { Step } from '../../../test/support/chat-endpoint';
 import { eventually } from '../../../test/support/eventually';
@@ -90,6 +90,28 @@ describe('ai-chat', () => {
     await watch(await ask('ai-chat', 'First?', 'talk'));
     endpoint.script([{ say: 'Two.' }, ...ENDING]);
     await watch(await ask('ai-chat', 'Second?', 'talk'));
+    expect(endpoint.calls[0]!.body.messages.slice(1)).toEqual([
+      { role: 'user', content: 'First?' }, { role: 'assistant', content: 'One.' }, { role: 'user', content: 'Second?' },
+    ]);
+  });
+
+  test('messages that ask it are its questions, each once, before their answers', async () => {
+    const answerTo = async (text: string): Promise<string> => {
+      const asking = await system.client.open({ channel: 'dialogue', metadata: { askPlugin: 'ai-chat' } });
+      await asking.write(text);
+      await asking.end();
+      return eventually(async () => {
+        const response = await fetch(`${system.url}/v1/admin/streams?channel=dialogue`, { headers: { authorization: `Bearer ${system.key}` } });
+        const { streams } = (await response.json()) as AdminStreamPage;
+        const answer = streams.find(({ metadata }) => metadata['inReplyTo'] === asking.streamNo);
+        expect(answer?.status).toBe('ended');
+        return answer!.streamNo;
+      }, 20_000);
+    };
+    endpoint.script([{ say: 'One.' }, ...ENDING]);
+    await answerTo('First?');
+    endpoint.script([{ say: 'Two.' }, ...ENDING]);
+    expect((await watch(await answerTo('Second?'))).text).toBe('Two.');
     expect(endpoint.calls[0]!.body.messages.slice(1)).toEqual([
       { role: 'user', content: 'First?' }, { role: 'assistant', content: 'One.' }, { role: 'user', content: 'Second?' },
     ]);
