@@ -1,13 +1,17 @@
 'use strict';
 // A reconnect storm on a running system: many sessions drop at once and come back, first because their network went, then because
-// fanout was killed and started again, while producers go on. test/integrity/storm.test.ts judges it, bench/storm.mjs measures it.
-const { execFileSync } = require('node:child_process');
+// fanout was killed and started again, while producers in another process go on. test/integrity/storm.test.ts judges it,
+// bench/storm.mjs measures it.
+const { execFileSync, fork } = require('node:child_process');
+const { once } = require('node:events');
 const fs = require('node:fs');
+const path = require('node:path');
 const { StormSession } = require('./storm-session.cjs');
 
+/** Generous: who finds no room among the connections that wait comes again after up to half a minute. */
 const BACK_MS_MAX = 180_000;
 const RESIDENT_MS = 100;
-const TEXT = 'x'.repeat(80);
+const PRODUCERS = path.join(__dirname, 'storm-producers.cjs');
 
 const elapse = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -18,48 +22,6 @@ function residentBytes(pid) {
     return Number(/VmRSS:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
   } catch {
     return 0;
-  }
-}
-
-/** One producer: a fragment per period, each awaited; what is not acknowledged at the first try is a failure. */
-class StormProducer {
-  /** @type {{ at: number, ms: number }[]} */
-  latencies = [];
-  /** @type {string[]} */
-  failures = [];
-  sequence = 0;
-  #isStopping = false;
-
-  /** @param {string} url of ingest @param {Opened} stream */
-  constructor(url, stream) {
-    this.url = url;
-    this.stream = stream;
-  }
-
-  /** @param {string} verb @param {object} body */
-  async #post(verb, body) {
-    const response = await fetch(`${this.url}/v1/streams/${this.stream.streamNo}/${verb}`, {
-      method: 'POST', headers: { authorization: `Bearer ${this.stream.writeToken}`, 'content-type': 'application/json' }, body: JSON.stringify(body),
-    });
-    const text = await response.text();
-    if (!response.ok) this.failures.push(`${verb} ${this.sequence}: ${response.status} ${text}`);
-  }
-
-  /** @param {number} perSecond @param {number} phase 0 to 1 */
-  async run(perSecond, phase) {
-    const periodMs = 1000 / perSecond;
-    for (let due = performance.now() + phase * periodMs; !this.#isStopping; due += periodMs) {
-      await elapse(Math.max(0, due - performance.now()));
-      const at = performance.now();
-      this.sequence += 1;
-      await this.#post('fragments', { seq: this.sequence, data: `${this.sequence} ${TEXT}\n` });
-      this.latencies.push({ at, ms: performance.now() - at });
-    }
-    await this.#post('end', { lastSeq: this.sequence });
-  }
-
-  stop() {
-    this.#isStopping = true;
   }
 }
 
@@ -97,8 +59,11 @@ function quantiles(values) {
 class StormRun {
   /** @type {StormSession[]} */
   sessions = [];
-  /** @type {StormProducer[]} */
-  producers = [];
+  /** Of each stream, how many fragments were sent. @type {number[]} */
+  sequences = [];
+  /** @type {string[]} */
+  #failures = [];
+  #producers = fork(PRODUCERS);
   #residentBytesMax = 0;
   /** @type {NodeJS.Timeout | undefined} */
   #sampler;
@@ -111,9 +76,7 @@ class StormRun {
   /** @param {{ streamCount: number, sessionCount: number, perSecond: number }} load */
   async begin({ streamCount, sessionCount, perSecond }) {
     const streams = await Promise.all(Array.from({ length: streamCount }, () => openStream(this.system)));
-    this.producers = streams.map((stream) => new StormProducer(this.system.urls.ingest, stream));
-    this.running = Promise.all(this.producers.map((producer, index) => producer.run(perSecond, index / streamCount)));
-    this.running.catch(() => undefined); // end() awaits it; nobody else must crash on it
+    await this.#ask({ kind: 'begin', url: this.system.urls.ingest, streams, perSecond });
     for (let n = 0; n < sessionCount; n += 1) {
       const session = new StormSession(this.system.urls.fanout, /** @type {Opened} */ (streams[n % streamCount]));
       session.connect();
@@ -149,18 +112,29 @@ class StormRun {
 
   /** Ends the streams and waits until every session has its final event. @returns {Promise<string[]>} everything that went wrong */
   async end() {
-    for (const producer of this.producers) producer.stop();
-    await this.running;
+    await this.#ask({ kind: 'stop' });
     await until(() => this.sessions.every((session) => session.isFinal),
       () => `${this.sessions.filter((session) => !session.isFinal).length} sessions without a final event`);
     this.close();
-    return [...this.sessions.flatMap(({ faults }) => faults), ...this.producers.flatMap(({ failures }) => failures)];
+    return [...this.sessions.flatMap(({ faults }) => faults), ...this.#failures];
   }
 
   close() {
     clearInterval(this.#sampler);
-    for (const producer of this.producers) producer.stop();
+    this.#producers.kill('SIGKILL');
     for (const session of this.sessions) session.close();
+  }
+
+  /** @param {object} message to the producers @returns {Promise<import('./storm-producers.cjs').Append[]>} since the last one */
+  async #ask(message) {
+    const gone = once(this.#producers, 'exit').then(() => { throw new Error('The producers of the storm have died.'); });
+    gone.catch(() => undefined);
+    this.#producers.send(message);
+    /** @type {[import('./storm-producers.cjs').Report]} */
+    const [{ appends, sequences, failures }] = await Promise.race([/** @type {any} */ (once(this.#producers, 'message')), gone]);
+    this.sequences = sequences;
+    this.#failures.push(...failures);
+    return appends;
   }
 
   /** @param {(start: number) => Promise<unknown>} work @returns {Promise<Phase>} */
@@ -168,8 +142,7 @@ class StormRun {
     this.#residentBytesMax = 0;
     const start = performance.now();
     await work(start);
-    const end = performance.now();
-    const appends = this.producers.flatMap(({ latencies }) => latencies.filter(({ at }) => at >= start && at <= end));
+    const appends = (await this.#ask({ kind: 'report' })).filter(({ at }) => at >= performance.timeOrigin + start);
     return {
       backMs: quantiles(this.sessions.map(({ contentFrom }) => Math.max(0, contentFrom - start))),
       appendMs: quantiles(appends.map(({ ms }) => ms)),

@@ -35,7 +35,7 @@ test('[WATCH-1] [WATCH-4] 2,000 sessions drop at once, twice, and all complete: 
     + `append p50 ${appendMs.p50.toFixed(1)} ms, p99 ${appendMs.p99.toFixed(1)} ms of ${appendMs.count}; fanout at most ${(residentBytesMax / MIB).toFixed(0)} MiB`);
   console.log(`${SESSIONS} sessions of ${STREAMS} streams\n${shown.join('\n')}`);
   expect(faults).toEqual([]);
-  const [sequences, bytes] = [run.producers.map(({ sequence }) => sequence), new Map<string, Set<number>>()];
+  const [{ sequences }, bytes] = [run, new Map<string, Set<number>>()];
   for (const session of run.sessions) {
     const seen = bytes.get(session.stream.streamNo) ?? new Set();
     bytes.set(session.stream.streamNo, seen.add(session.bytes));
