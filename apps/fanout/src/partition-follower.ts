@@ -35,11 +35,9 @@ export class PartitionFollower {
     const { context, partition, replica } = this;
     const { log, topics, time } = context;
     const assertWanted = (): void => replica.assertNotOver();
-    const asking = context.cluster.ask();
-    asking.catch(() => undefined); // awaited below; what fails before it is the answer then
     const restore = new LifecycleRestore(log, topics.lifecycle, partition, SILENT, time, assertWanted);
-    await restore.readAll();
-    const { clusterId, replayFrom } = await restoreStreams(context, partition, replica.table, restore, await asking, true);
+    const [clusterId] = await Promise.all([context.cluster.ask(), restore.readAll()]);
+    const { replayFrom } = await restoreStreams(context, partition, replica.table, restore, clusterId, true);
     assertWanted();
     // Of a stream that goes on, no value says how it ended: it stays in memory until one does.
     for (const stream of replica.table.live.values()) stream.lifecycleOffset = -1;

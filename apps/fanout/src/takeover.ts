@@ -33,15 +33,13 @@ export async function takeOver(
   context: OwnerContext, partition: number, table: StreamTable, assertWanted: () => void,
 ): Promise<Takeover> {
   const { log, topics, deadLetters, time } = context;
-  const asking = context.cluster.ask();
-  asking.catch(() => undefined); // awaited below; what fails before it is the answer then
   const restore = new LifecycleRestore(log, topics.lifecycle, partition, deadLetters, time, assertWanted);
-  await restore.readAll();
+  const [clusterId] = await Promise.all([context.cluster.ask(), restore.readAll()]);
   // Revoked meanwhile: a claim written now would be the highest, and stop the owner that follows us.
   assertWanted();
   const claim = await writeClaim(context, partition, restore);
   await restore.readTo(claim);
-  return { claim, ...await restoreStreams(context, partition, table, restore, await asking) };
+  return { claim, ...await restoreStreams(context, partition, table, restore, clusterId) };
 }
 
 /**
