@@ -53,6 +53,9 @@ function problem(code, status, detail) {
 
 const notReady = (upstream) => problem('NOT_READY', 503, `No instance of ${upstream.name} can be reached. Ask again after Retry-After.`);
 
+/** The services know which pages may read their answers. This one is about nobody, and unread it is only a failed fetch. */
+const FOR_ANY_PAGE = { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'Retry-After' };
+
 function answerNotReady(request, response, upstream) {
   if (response.headersSent) {
     response.destroy();
@@ -60,11 +63,11 @@ function answerNotReady(request, response, upstream) {
   }
   // [WATCH-10] EventSource never tries again after a status other than 200, so trouble that will pass is told inside the stream.
   if (request.method === 'GET' && /text\/event-stream/.test(request.headers.accept ?? '')) {
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform' });
+    response.writeHead(200, { ...FOR_ANY_PAGE, 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform' });
     response.end(`retry: 1000\nevent: unavailable\ndata: ${notReady(upstream)}\n\n`);
     return;
   }
-  response.writeHead(503, { 'content-type': 'application/problem+json', 'retry-after': '1', 'cache-control': 'no-store' });
+  response.writeHead(503, { ...FOR_ANY_PAGE, 'content-type': 'application/problem+json', 'retry-after': '1', 'cache-control': 'no-store' });
   response.end(notReady(upstream));
 }
 

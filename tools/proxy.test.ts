@@ -180,13 +180,14 @@ describe('without an upstream', () => {
     for (const method of ['GET', 'POST']) {
       const response = await fetch(`${base}/v1/streams`, { method, body: method === 'POST' ? '{}' : undefined });
       expect([response.status, response.headers.get('retry-after'), response.headers.get('content-type')]).toEqual([503, '1', 'application/problem+json']);
+      expect(response.headers.get('access-control-allow-origin')).toBe('*');
       expect(await response.json()).toMatchObject({ code: 'NOT_READY', next: 'retry' });
     }
   });
 
   test('[WATCH-10] an EventSource is told inside the stream, so that it tries again', async () => {
     const response = await fetch(`${base}/v1/watch/x/events`, { headers: { accept: 'text/event-stream' } });
-    expect(response.status).toBe(200);
+    expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([200, '*']);
     expect(await response.text()).toMatch(/^retry: 1000\nevent: unavailable\ndata: \{.*NOT_READY.*\}\n\n$/);
   });
 

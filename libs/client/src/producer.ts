@@ -16,7 +16,7 @@ import { uuidV7 } from './uuid-v7';
 export interface ProducerOptions {
   /** What is written within this many ms is one fragment; 100–300 reads well. 0 (default): every write is one [APPEND-10]. */
   intervalMs?: number;
-  /** Fragments beyond the acknowledged prefix; at most the stream's heldFragmentsMax. Default 64. */
+  /** Fragments beyond the acknowledged prefix; never more than the stream's heldFragmentsMax. Default 64. */
   windowFragmentsMax?: number;
   /** POSTs under way at once. Default 2. */
   inFlightMax?: number;
@@ -48,10 +48,13 @@ export interface ProducerStart {
 }
 
 const POST_FRAGMENTS_MAX = 64;
+const WINDOW_FRAGMENTS = 64;
 const POST_BYTES_MAX = 256 * 1024;
+/** Never so many bytes ahead, whatever the stream may hold. */
 const HELD_BYTES_MAX = 4 * 1024 * 1024;
 const LEASE_MS = 10_000;
-const FRAGMENT_BYTES_MAX = 256 * 1024;
+/** Of a stream whose token does not say. */
+const LIMITS = { fragmentBytesMax: 256 * 1024, heldFragmentsMax: 64, heldBytesMax: HELD_BYTES_MAX };
 /** Bytes from here on go as they are, a POST each; smaller ones share a POST as base64. */
 const RAW_BYTES_MIN = 16 * 1024;
 /**
@@ -117,12 +120,14 @@ export class Producer {
     this.digest = start.digest ?? (start.next === 1 ? platform.createDigest() : null);
     this.giveUpMs = options.giveUpMs ?? 300_000;
     const grant = grantOf(start.writeToken);
-    this.fragmentBytesMax = grant.fragmentBytesMax;
+    const { fragmentBytesMax, heldFragmentsMax, heldBytesMax } = grant.limits;
+    this.fragmentBytesMax = fragmentBytesMax;
     this.merge = grant.merge;
     this.window = new AppendWindow({
       firstSequence: start.next,
-      fragmentsMax: options.windowFragmentsMax ?? 64,
-      bytesMax: HELD_BYTES_MAX,
+      // [APPEND-2] What overtakes a lost one has to be held by the judge, and that is a limit of the stream.
+      fragmentsMax: Math.min(options.windowFragmentsMax ?? WINDOW_FRAGMENTS, heldFragmentsMax),
+      bytesMax: Math.min(HELD_BYTES_MAX, heldBytesMax),
       postFragmentsMax: POST_FRAGMENTS_MAX,
       postBytesMax: POST_BYTES_MAX,
       inFlightMax: options.inFlightMax ?? 2,
@@ -311,16 +316,16 @@ function fragmentOf({ content }: Part, merge: string, lane: string): FragmentIn 
   return { base64: platform.toBase64(content), ...laneOf(lane) };
 }
 
-interface Grant { lease?: number; lim?: { fragmentBytesMax?: number }; m?: string }
+interface Grant { lease?: number; lim?: Partial<typeof LIMITS>; m?: string }
 
 /** What the write token grants. Read, not verified: the service verifies it. A token of another form gives the defaults. */
-function grantOf(writeToken: string): { leaseMs: number; fragmentBytesMax: number; merge: string } {
+function grantOf(writeToken: string): { leaseMs: number; limits: typeof LIMITS; merge: string } {
   const [, claims = ''] = writeToken.split('.');
   try {
     const bytes = platform.fromBase64(claims.replace(/-/g, '+').replace(/_/g, '/'));
     const { lease = LEASE_MS, lim = {}, m = 'text' } = JSON.parse(new TextDecoder().decode(bytes)) as Grant;
-    return { leaseMs: lease, fragmentBytesMax: lim.fragmentBytesMax ?? FRAGMENT_BYTES_MAX, merge: m };
+    return { leaseMs: lease, limits: { ...LIMITS, ...lim }, merge: m };
   } catch {
-    return { leaseMs: LEASE_MS, fragmentBytesMax: FRAGMENT_BYTES_MAX, merge: '' };
+    return { leaseMs: LEASE_MS, limits: LIMITS, merge: '' };
   }
 }

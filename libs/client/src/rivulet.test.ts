@@ -133,7 +133,8 @@ describe('a token that something gives', () => {
       if (next instanceof Error) throw next;
       return next;
     };
-    const text = (one: string | (() => string)): Promise<string> => rivulet({ url: system.url, token: one }).watch(producer.streamNo, { transport }).text();
+    const text = (one: string | (() => string)): Promise<string> =>
+      rivulet({ url: system.url, token: one }).watch(producer.streamNo, { transport }).text();
     expect(await text(token)).toBe('there');
     expect(asked).toBe(3);
     await expect(text(token)).rejects.toMatchObject({ code: 'TOKEN_EXPIRED' });
@@ -208,6 +209,26 @@ test('a channel is followed through connections that break', async () => {
     stop.abort();
     way.stop();
   }
+});
+
+test('[APPEND-2] a producer is never further ahead than its stream can hold, at the open and after a retry', async () => {
+  const posted: number[] = [];
+  const counting: typeof fetch = (input, init) => {
+    const { fragments } = typeof init?.body === 'string' ? JSON.parse(init.body) as { fragments?: unknown[] } : {};
+    if (fragments !== undefined) posted.push(fragments.length);
+    return fetch(input, init);
+  };
+  const careful = rivulet({ url: system.url, token: system.apiKey, fetch: counting });
+  const first = await careful.open({ limits: { heldFragmentsMax: 3 } });
+  const writing = Array.from({ length: 20 }, (_, index) => first.write(`${index} `));
+  await first.flush();
+  await Promise.all(writing);
+  const second = await careful.retry(first.streamNo);
+  for (let index = 20; index < 40; index += 1) void second.write(`${index} `);
+  await second.end();
+  expect(posted.length).toBeGreaterThan(0);
+  expect(Math.max(...posted)).toBeLessThanOrEqual(3);
+  expect(await client.watch(first.streamNo).text()).toBe(Array.from({ length: 40 }, (_, index) => `${index} `).join(''));
 });
 
 test('[APPEND-10] a pace merges what is written within a tick; the first fragment goes at once', async () => {

@@ -63,7 +63,7 @@ test('[APPEND-12] a write token names stream and epoch, and is good for nothing 
   const subject = auth();
   const token = await subject.mintWrite({ ...facts, epoch: 3 });
   const { claims } = await subject.authenticate(bearer(token));
-  expect(claims).toMatchObject({ sub: 's1', e: 3, ct: 'text/plain', m: 'text', cls: 'interactive', lim: { fragmentBytesMax: 1_000 }, ch: 'room' });
+  expect(claims).toMatchObject({ sub: 's1', e: 3, ct: 'text/plain', m: 'text', cls: 'interactive', lim: { fragmentBytesMax: 1_000, heldFragmentsMax: 64, heldBytesMax: 1 }, ch: 'room' });
   expect(await may(subject, bearer(token), { scope: 'write', streamNo: 's1' })).toBe('fine');
   expect(await may(subject, bearer(token), { scope: 'cancel', streamNo: 's1' })).toBe('fine');
   expect(await may(subject, bearer(token), { scope: 'write', streamNo: 's2' })).toBe('FORBIDDEN');

@@ -25,7 +25,11 @@ const claimsShape = z.object({
   ct: z.string().optional(),
   m: z.enum(['text', 'bytes', 'json', 'latest']).optional(),
   cls: z.enum(['interactive', 'bulk']).optional(),
-  lim: z.object({ fragmentBytesMax: z.number().int().min(1) }).optional(),
+  lim: z.object({
+    fragmentBytesMax: z.number().int().min(1),
+    /** For the producer, who reads its token: how far ahead of what is acknowledged it may be [APPEND-2]. */
+    heldFragmentsMax: z.number().int().min(1).optional(), heldBytesMax: z.number().int().min(1).optional(),
+  }).optional(),
   lease: z.number().int().optional(),
   ret: z.number().int().optional(),
   /** Write tokens: id of the API key that opened the stream, for whose quotas appends count [APPEND-13]. */
@@ -120,9 +124,10 @@ export class Auth {
   /** Lets its bearer append, end, abort, retry and cancel as that epoch until the stream's ttl is over. */
   mintWrite(facts: StreamFacts & { epoch: number }): Promise<string> {
     const { open, openedAt, streamNo, epoch } = facts;
+    const { fragmentBytesMax, heldFragmentsMax, heldBytesMax } = open.limits;
     return this.sign({
       sub: streamNo, scope: 'write cancel', e: epoch, ct: open.contentType, m: open.merge, cls: open.class,
-      lim: { fragmentBytesMax: open.limits.fragmentBytesMax }, lease: open.leaseMs, ret: open.retentionMs,
+      lim: { fragmentBytesMax, heldFragmentsMax, heldBytesMax }, lease: open.leaseMs, ret: open.retentionMs,
       ...(open.openedBy === undefined ? {} : { by: open.openedBy }),
       ...(open.channel === '' ? {} : { ch: open.channel }), exp: seconds(openedAt + open.ttlMs),
     });
