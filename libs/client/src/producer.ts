@@ -63,7 +63,6 @@ const RAW_BYTES_MIN = 16 * 1024;
  */
 const BEAT_MS = 1_000;
 const BEATING_OFTEN_MS = 30_000;
-const BEAT_MS_MAX = 15_000;
 /** Between two questions about a verdict that is not known yet, ms. */
 const VERDICT_PAUSE_MS = 200;
 
@@ -97,8 +96,8 @@ export class Producer {
   /** Room for the last tick's fragment: a paced writer waits like any other. */
   private paced: Promise<void> = Promise.resolve();
   private isBeating = false;
-  /** How long a beat waits for its answer, ms. */
-  private beatMsMax: number;
+  /** By the last beat, until it was answered or given up. */
+  private tookMs = 0;
   /** end() or abort() is under way: that call says how the stream ended. */
   private isConcluding = false;
   /** Nothing is written any more. */
@@ -137,7 +136,6 @@ export class Producer {
     this.intervalMs = options.intervalMs ?? 0;
     const { heartbeatMs = Infinity } = options;
     const tickMs = Math.min(BEAT_MS / 2, Math.ceil(grant.leaseMs / 6), heartbeatMs / 2);
-    this.beatMsMax = grant.leaseMs / 4;
     this.heartbeat = setInterval(() => void this.beat(grant.leaseMs, heartbeatMs), tickMs);
     (this.heartbeat as { unref?: () => void }).unref?.();
   }
@@ -164,10 +162,10 @@ export class Producer {
   async write(content: unknown, { lane = '' }: WriteOptions = {}): Promise<void> {
     if (this.signal.aborted) throw this.signal.reason;
     // What comes while the end is on its way would make the stream longer than its end says, and so fail it.
-    if (this.isSealed) throw new StreamError('STREAM_FINAL', { detail: 'It was written after the end.' });
+    if (this.isSealed) throw new StreamError('STREAM_FINAL', { detail: 'Written after the end.' });
     if (this.merge === 'json' || this.merge === 'latest') return this.appendJson(content, lane);
     if (typeof content !== 'string' && !(content instanceof Uint8Array)) {
-      throw new StreamError('BODY_INVALID', { detail: 'A text stream takes strings, a binary one bytes; open the stream with application/json for values.' });
+      throw new StreamError('BODY_INVALID', { detail: 'Text streams take strings, binary ones bytes, JSON ones values.' });
     }
     const part = typeof content === 'string' ? this.textOf(lane).join(content) : this.merge === 'text' ? this.textOf(lane).decode(content) : content;
     if (this.intervalMs === 0) return this.append(part, lane);
@@ -210,13 +208,13 @@ export class Producer {
 
   private appendJson(value: unknown, lane: string): Promise<void> {
     const json = JSON.stringify(value) as string | undefined;
-    if (json === undefined) throw new StreamError('BODY_INVALID', { detail: 'This value has no JSON form.' });
+    if (json === undefined) throw new StreamError('BODY_INVALID', { detail: 'No JSON form.' });
     return this.push({ data: value, ...laneOf(lane) }, encoder.encode(json));
   }
 
   private async append(content: string | Uint8Array, lane: string): Promise<void> {
     if (typeof content === 'string' && !isWellFormed(content)) {
-      throw new StreamError('UTF8_INVALID', { detail: 'The text has half a surrogate pair.' });
+      throw new StreamError('UTF8_INVALID', { detail: 'Half a surrogate pair.' });
     }
     await Promise.all(cut(content, this.fragmentBytesMax).map((part) => this.push(fragmentOf(part, this.merge, lane), part.bytes)));
   }
@@ -278,24 +276,23 @@ export class Producer {
 
   /** Proof of life while nothing is written; it is also how a silent producer learns of a cancel [APPEND-7]. */
   private async beat(leaseMs: number, heartbeatMs: number): Promise<void> {
-    const isOften = Date.now() - this.wroteAt < BEATING_OFTEN_MS;
-    if (this.isBeating || Date.now() - this.sentAt < Math.min(leaseMs / 3, heartbeatMs, isOften ? BEAT_MS : Infinity)) return;
+    const now = Date.now();
+    const oftenMs = now - this.wroteAt < BEATING_OFTEN_MS ? BEAT_MS : leaseMs;
+    if (this.isBeating || now - this.sentAt < Math.min(leaseMs / 3, heartbeatMs, oftenMs)) return;
     this.isBeating = true;
-    const askedAt = Date.now();
     try {
       // Once: the next tick is the resend. Waiting for one would keep a process alive whose producer nobody uses any more.
-      // Given up early enough for one more, on a new connection, within the lease. That one waits twice as long, and the next as the last
-      // answer took: the service may only be slow, and beats that many producers give up and make again would keep it so.
-      await this.callOnce('heartbeat', '{}', { [HEADERS.writerRun]: this.run }, this.beatMsMax);
-      this.beatMsMax = Math.min(Math.max(leaseMs / 4, 4 * (Date.now() - askedAt)), BEAT_MS_MAX);
+      // Given up early enough for one more, on a new connection, within the lease; each waits longer than the one before took. The service
+      // may only be slow, and beats that many producers give up and make again would keep it so.
+      await this.callOnce('heartbeat', '{}', { [HEADERS.writerRun]: this.run }, leaseMs / 4 + this.tookMs);
     } catch (error) {
-      this.beatMsMax = Math.min(this.beatMsMax * 2, BEAT_MS_MAX);
       // A verdict that takes longer than a beat: the stream is final by our own call, whose answer would be cut off [APPEND-4].
       if (this.isConcluding && error instanceof StreamError && error.code === 'STREAM_FINAL') return;
       // Trouble that passes is left to the next tick; the rest means that this producer is out.
       if (error instanceof StreamError && error.row.next !== 'retry') this.window.fail(error);
     } finally {
       this.isBeating = false;
+      this.tookMs = Math.min(Date.now() - now, 15_000);
     }
   }
 
