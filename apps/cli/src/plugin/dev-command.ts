@@ -14,7 +14,7 @@ import { faultText } from './rows';
 import { startStandalone } from './standalone';
 import type { PluginStatus, Standalone } from './standalone';
 
-interface DevOptions { ask?: string; config?: string; port: number; json?: boolean }
+interface DevOptions { ask?: string; config?: string; port?: number; json?: boolean }
 
 export function devCommand(): Command {
   const command = new Command('dev')
@@ -23,7 +23,7 @@ export function devCommand(): Command {
     .argument('[folder]', 'of the plugin', '.')
     .option('--ask <text>', 'send one request, show the answer as it grows, and end: exit code 1 when it did not end well')
     .option('--config <file>', 'configuration of the plugin, a JSON file')
-    .option('--port <port>', 'of the page and the API (default: a free one)', whole(0, 65_535), 0);
+    .option('--port <port>', 'of the page and the API (default: a free one)', whole(1, 65_535));
   return withExamples(withJson(command, 'states, lines and, with --ask, events, as NDJSON on stdout'),
     'rivulet plugin dev', 'rivulet plugin dev plugins/search --config search.json', 'rivulet plugin dev --ask "What is a stream?"', 'rivulet plugin dev --ask \'{"count": 3}\'').action(dev);
 }
@@ -36,7 +36,7 @@ async function dev(given: string, options: DevOptions): Promise<void> {
   const signal = interruption();
   let state: PluginStatus | null = null;
   const running = await startStandalone(folder, {
-    port: options.port, log: { write: (line) => showLine(line, isJson, state?.state === 'running') },
+    port: options.port ?? 0, log: { write: (line) => showLine(line, isJson, state?.state === 'running') },
     plugins: {
       paths: [folder], ...config,
       onChange(plugin) {
