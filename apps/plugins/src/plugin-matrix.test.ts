@@ -4,6 +4,7 @@ import { eventually } from '../../../test/support/eventually';
 import { PluginFolder } from '../../../test/support/plugin-folder';
 import { startPluginSystem } from '../../../test/support/plugin-system';
 import type { PluginHostUnderTest, PluginSystem } from '../../../test/support/plugin-system';
+import { installed, takenBack } from './desired';
 import { matrixOf } from './plugin-matrix';
 import type { PluginRow } from './plugin-matrix';
 import type { PluginReport } from './plugin-report';
@@ -114,5 +115,25 @@ test('a host that says nothing any more is HOST_SILENT, and what it had counts f
   const rows = matrixOf([report('a', '1.10.0'), report('b', '2.0.0'), report('c', '1.9.0')], ['a', 'b', 'c'].map(beat), new Set(['b']));
   expect(rows.map(({ host, state, fault }) => [host, state, fault?.detail])).toEqual([
     ['a', 'running', undefined], ['b', 'HOST_SILENT', 'b has said nothing since 1970-01-01T00:00:00.000Z.'], ['c', 'VERSION_DRIFT', 'c has 1.9.0, a has 1.10.0.'],
+  ]);
+});
+
+test('a roll-out under way is no drift: it is said in a note, and so is why a version was taken back', () => {
+  const release = (version: string) => ({ version, digest: version.padEnd(64, '0'), bytes: 1, by: 'me', at: 0 });
+  const report = (host: string, version: string): PluginReport => ({
+    kind: 'plugin', host, plugin: 'p', version, digest: version, packageDigest: release(version).digest, config: 'none', state: 'running', fault: null, restarts: 0, at: 0,
+    hooks: [], stream: null,
+  });
+  const hosts = ['a', 'b'].map((host) => ({ kind: 'host' as const, host, instance: 'i', at: 0, reportMs: 1, partitions: [], answering: 0 }));
+  const author = { id: 'i', by: 'me', at: 0 };
+  const trying = installed('p', installed('p', undefined, release('1.0.0'), 'a', author), release('2.0.0'), 'b', author);
+  const shown = (reports: PluginReport[], desired = trying) => matrixOf(reports, hosts, new Set(), new Map([['p', desired]])).map(({ state, version, note }) => [state, version, note]);
+  expect(shown([report('a', '1.0.0'), report('b', '2.0.0')])).toEqual([
+    ['running', '1.0.0', '2.0.0 is tried on b first.'], ['running', '2.0.0', '2.0.0 is tried on b first.'],
+  ]);
+  const back = takenBack(trying, { host: 'b', code: 'START_FAILED', detail: 'no way', at: 0 }, 's');
+  expect(shown([report('a', '1.0.0')], back)).toEqual([
+    ['running', '1.0.0', '2.0.0 was taken back, it failed on b: START_FAILED: no way'],
+    ['MISSING_ON_HOST', '', '2.0.0 was taken back, it failed on b: START_FAILED: no way'],
   ]);
 });

@@ -142,13 +142,13 @@ test('whatever else is in the folder is shown too, and goes when it is removed',
   writeFileSync(path.join(folder.path, 'notes.txt'), 'hello');
   writeFileSync(path.join(folder.path, 'single.mjs'), `export default { name: 'single', version: '1.0.0', api: 1, config: { safeParse: () => ({ success: true, data: {} }) }, hooks: {} };`);
   start();
-  expect(plugins.broken.get('notes.txt')).toMatchObject({ code: 'START_FAILED', remedy: `Mend it, or remove it: rm -r ${folder.path}/notes.txt` });
+  expect(plugins.ownOf('notes.txt').fault).toMatchObject({ code: 'START_FAILED', remedy: `Mend it, or remove it: rm -r ${folder.path}/notes.txt` });
   await runs('single');
   for (let n = 0; n < 200; n += 1) writeFileSync(path.join(folder.path, `zz-${n}.txt`), '');
-  await eventually(() => expect(plugins.broken.get('(folder)')?.detail).toContain('has 202 entries'));
+  await eventually(() => expect(plugins.ownOf('(folder)').fault?.detail).toContain('has 202 entries'));
   for (let n = 0; n < 200; n += 1) rmSync(path.join(folder.path, `zz-${n}.txt`));
   rmSync(path.join(folder.path, 'notes.txt'));
-  await eventually(() => expect([...plugins.broken.keys()]).toEqual([]));
+  await eventually(() => expect(plugins.own().map(({ name }) => name)).toEqual(['single']));
 });
 
 test('the host outlives what no plugin should send, and endless lines', async () => {

@@ -77,11 +77,6 @@ export class PluginSet {
     return [...this.hosts.values()];
   }
 
-  /** Entries that are no plugins, by name. */
-  get broken(): ReadonlyMap<string, PluginFault> {
-    return this.faults;
-  }
-
   /** Everything there is to say, one for each name. */
   own(): OwnPlugin[] {
     const names = new Set([...this.hosts.keys(), ...this.sources.keys(), ...this.standing.keys(), ...this.faults.keys()]);
