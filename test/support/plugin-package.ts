@@ -1,8 +1,13 @@
 import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
-import type { Header } from 'tar-stream';
 
-export type PackedEntry = Pick<Header, 'name'> & Partial<Header> & { content?: string };
+export interface PackedEntry {
+  name: string;
+  type?: 'file' | 'directory' | 'symlink' | 'link' | 'character-device' | 'fifo';
+  mode?: number;
+  linkname?: string;
+  content?: string;
+}
 
 /** A .tgz of these entries. */
 export async function packed(entries: readonly PackedEntry[]): Promise<Buffer> {
