@@ -55,9 +55,11 @@ export class PluginSet {
   start(): void {
     this.hasBegun = true;
     for (const name of this.config.shipped) this.startShipped(name);
-    if (this.config.pluginsDir === '' && this.paths.length === 0) return;
-    this.look(true);
-    this.timer = setInterval(() => this.look(false), this.config.reloadMs);
+    if (this.config.pluginsDir !== '' || this.paths.length > 0) {
+      this.look(true);
+      this.timer = setInterval(() => this.look(false), this.config.reloadMs);
+    }
+    this.changed();
   }
 
   host(name: string): PluginHost | undefined {

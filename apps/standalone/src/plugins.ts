@@ -65,6 +65,8 @@ export function startPlugins(
   return buildPlugins({ ...parts, config: readPluginsConfig(settings), paths: paths.map((one) => path.resolve(one)) });
 }
 
+const UNDER_WAY: readonly PluginState[] = ['fetching', 'verifying', 'starting'];
+
 /**
  * Resolves when every plugin runs, or has a fault that somebody is told of.
  * @throws Error with every fault and its remedy, unless there is an onChange
@@ -80,7 +82,7 @@ export async function untilPluginsRun({ plugins }: BuiltPlugins, { onChange }: P
         told.set(one.plugin, text);
         onChange?.(one);
       }
-      if (all.every(({ state }) => state !== 'starting')) resolve();
+      if (plugins.isStarted && all.every(({ state }) => !UNDER_WAY.includes(state))) resolve();
     };
     plugins.onChange(look);
     look();
@@ -90,11 +92,7 @@ export async function untilPluginsRun({ plugins }: BuiltPlugins, { onChange }: P
 }
 
 function statusOf(plugins: BuiltPlugins['plugins']): PluginStatus[] {
-  const broken = [...plugins.broken].map(([plugin, fault]): PluginStatus => ({ plugin, version: '', digest: '', state: fault.code, fault }));
-  const hosts = plugins.all().map(({ source: { name: plugin }, version, digest, state, fault }): PluginStatus => (
-    { plugin, version, digest, state, fault }
-  ));
-  return [...hosts, ...broken];
+  return plugins.own().map(({ name: plugin, version, digest, state, fault }) => ({ plugin, version, digest, state, fault }));
 }
 
 function textOf({ plugin, fault }: PluginStatus): string {
