@@ -124,7 +124,7 @@ test('a roll-out under way is no drift: it is said in a note, and so is why a ve
     kind: 'plugin', host, plugin: 'p', version, digest: version, packageDigest: release(version).digest, config: 'none', state: 'running', fault: null, restarts: 0, at: 0,
     hooks: [], stream: null,
   });
-  const hosts = ['a', 'b'].map((host) => ({ kind: 'host' as const, host, instance: 'i', at: 0, reportMs: 1, partitions: [], answering: 0 }));
+  const hosts = ['a', 'b'].map((host) => ({ kind: 'host' as const, host, instance: 'i', at: 0, reportMs: 1, partitions: [], answering: 0, answers: [] }));
   const author = { id: 'i', by: 'me', at: 0 };
   const trying = installed('p', installed('p', undefined, release('1.0.0'), 'a', author), release('2.0.0'), 'b', author);
   const shown = (reports: PluginReport[], desired = trying) => matrixOf(reports, hosts, new Set(), new Map([['p', desired]])).map(({ state, version, note }) => [state, version, note]);
