@@ -1,10 +1,14 @@
-// The plugin host: what it adds to a fragment, 200 answers at once, a kill -9 in the middle of one, a cancel until the model hears of it.
+// The plugin host: what it adds to a fragment, 200 answers at once, a kill -9 in the middle of one, a cancel until the model hears of it,
+// and a package from its installation until every host runs it.
 import { fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { pack } from 'tar-stream';
 import { quantiles, row } from './report.mjs';
 import { elapse } from './streams.mjs';
 
@@ -14,6 +18,9 @@ const { startSystem } = require('../tools/system.cjs');
 const LEASE_MS = 5_000;
 const ANSWERS = 200;
 const HOLD_MS_MAX = 60_000;
+const HOSTS = 3;
+/** Of the package that is installed: it goes through the log in two parts. */
+const PACKAGE_BYTES = 900_000;
 
 /** `clock` writes its time, every write a fragment; `talk` is paced as an answer is read. */
 const PLUGINS = {
@@ -26,15 +33,19 @@ const PLUGINS = {
 };
 const talked = (count) => Array.from({ length: count }, (_, written) => `word ${written}, `).join('');
 
+/** The source of a plugin. */
+const sourceOf = (name, body) => `const { definePlugin } = require('@rivulet/plugin-sdk'); const { z } = require('zod');
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  module.exports = definePlugin({ name: '${name}', version: '1.0.0', api: 1, config: z.object({}), ${body} });`;
+const manifestOf = (name) => JSON.stringify({ name, version: '1.0.0', main: 'index.js' });
+
 function pluginFolder() {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'rivulet-bench-plugins-'));
   chmodSync(folder, 0o755);
   for (const [name, body] of Object.entries(PLUGINS)) {
     mkdirSync(path.join(folder, name));
-    writeFileSync(path.join(folder, name, 'package.json'), JSON.stringify({ name, version: '1.0.0', main: 'index.js' }));
-    writeFileSync(path.join(folder, name, 'index.js'), `const { definePlugin } = require('@rivulet/plugin-sdk'); const { z } = require('zod');
-      const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-      module.exports = definePlugin({ name: '${name}', version: '1.0.0', api: 1, config: z.object({}), ${body} });`);
+    writeFileSync(path.join(folder, name, 'package.json'), manifestOf(name));
+    writeFileSync(path.join(folder, name, 'index.js'), sourceOf(name, body));
   }
   return folder;
 }
@@ -161,20 +172,50 @@ async function cancelled(system, model, isQuick) {
   return quantiles(found);
 }
 
+/** @returns {Promise<Buffer>} a plugin as `npm pack` packs it, with something that does not compress */
+async function packed(name) {
+  const tar = pack();
+  tar.entry({ name: 'package/package.json' }, manifestOf(name));
+  tar.entry({ name: 'package/index.js' }, sourceOf(name, PLUGINS.talk));
+  tar.entry({ name: 'package/data' }, randomBytes(PACKAGE_BYTES));
+  tar.finalize();
+  const parts = [];
+  for await (const part of tar) parts.push(part);
+  return gzipSync(Buffer.concat(parts));
+}
+
+/** @returns {Promise<number>} ms from the installation of a plugin at one host until every host says that it runs */
+async function converged(system) {
+  const tgz = await packed('newcomer');
+  const call = (at, init) => fetch(`${system.instances.plugins[0].url}/v1/admin/plugins${at}`, { ...init, headers: { authorization: `Bearer ${system.apiKey}`, 'content-type': 'application/gzip' } });
+  const startedAt = performance.now();
+  const installed = await call('/packages', { method: 'POST', body: tgz });
+  if (installed.status !== 202) throw new Error(`plugins: ${await installed.text()}`);
+  for (;;) {
+    const rows = (await (await call('')).json()).filter(({ plugin }) => plugin === 'newcomer');
+    if (rows.filter(({ state }) => state === 'running').length === HOSTS) return performance.now() - startedAt;
+    if (performance.now() - startedAt > HOLD_MS_MAX) throw new Error(`plugins: ${JSON.stringify(rows)}`);
+    await elapse(50);
+  }
+}
+
 export async function plugins({ brokers, isQuick }) {
   const folder = pluginFolder();
+  const store = mkdtempSync(path.join(os.tmpdir(), 'rivulet-bench-store-'));
+  chmodSync(store, 0o755);
   const model = await startModel();
   let system = null;
   try {
     system = await startSystem({
-      brokers, counts: { plugins: 2 }, proxy: true,
+      brokers, counts: { plugins: HOSTS }, proxy: true,
       env: {
-        RIVULET_PLUGINS_DIR: folder, RIVULET_PLUGINS_SHIPPED: 'ai-chat', RIVULET_PLUGINS_LEASE_MS: String(LEASE_MS),
+        RIVULET_PLUGINS_DIR: folder, RIVULET_PLUGINS_STORE_DIR: store, RIVULET_PLUGINS_SHIPPED: 'ai-chat', RIVULET_PLUGINS_LEASE_MS: String(LEASE_MS),
         RIVULET_PLUGINS_CONFIG: JSON.stringify({ 'ai-chat': { baseUrl: model.url, model: 'bench', stallMsMax: 60_000 } }),
       },
     });
     const { hosted, direct } = await overhead(system, isQuick);
     const many = await manyAnswers(system);
+    const convergeMs = await converged(system);
     const cancel = await cancelled(system, model, isQuick);
     const kill = await hostKilled(system);
     const added = `${hosted.count} fragments of one answer, write to reader (reference: the SDK without a host)`;
@@ -187,10 +228,11 @@ export async function plugins({ brokers, isQuick }) {
       row(`kill -9 of the host mid-answer, lease ${LEASE_MS / 1000} s`, 'pause of its reader', kill.pauseMs / 1000, 's', { target: '≤ lease + 2 s, the text whole', met: kill.isWhole && kill.pauseMs <= LEASE_MS + 2_000 }),
       row('cancel until the call of the model is broken off', 'p50', cancel.p50, 'ms'),
       row('cancel until the call of the model is broken off', 'longest', cancel.max, 'ms', { target: '≤ 1000 ms', met: cancel.max <= 1_000 }),
+      row(`a plugin of ${Math.round(PACKAGE_BYTES / 1000)} kB installed at one host until it runs on ${HOSTS}`, 'time', convergeMs / 1000, 's', { target: '≤ 10 s', met: convergeMs <= 10_000 }),
     ];
   } finally {
     await system?.stop();
     model.stop();
-    rmSync(folder, { recursive: true, force: true });
+    for (const one of [folder, store]) rmSync(one, { recursive: true, force: true });
   }
 }

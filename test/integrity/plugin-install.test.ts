@@ -8,13 +8,12 @@ import { openKafkaLog } from '@rivulet/log';
 import { topicNames } from '@rivulet/protocol';
 import { eventually } from '../support/eventually';
 import { packedPlugin } from '../support/plugin-package';
+import { slowdown } from '../support/slowdown';
 import { startSystem } from '../support/system';
 import type { System } from '../support/system';
 
 /** What the issue asks for: installed once, it runs on three hosts within this long. */
 const CONVERGE_MS_MAX = 10_000;
-/** For what is waited for and not measured. */
-const SLOW_MS_MAX = 60_000;
 const LATE = 3;
 const SECRET = 'never-to-be-seen-in-clear';
 
@@ -34,11 +33,11 @@ beforeAll(async () => {
     },
   });
   await system.kill('plugins', 'SIGTERM', LATE);
-}, 180_000);
+});
 afterAll(async () => {
   await system?.stop();
   rmSync(store, { recursive: true, force: true });
-}, 60_000);
+});
 
 async function call(index: number, at: string, init: RequestInit = {}): Promise<{ status: number; body: unknown }> {
   const headers = { authorization: `Bearer ${system.apiKey}`, 'content-type': 'application/json', ...(init.headers as Record<string, string>) };
@@ -52,7 +51,7 @@ const rows = async (plugin: string, index = 0): Promise<Row[]> => ((await call(i
 const runs = (plugin: string, version: string, count: number): Promise<void> => eventually(async () => {
   const found = await rows(plugin);
   expect(found.map((row) => `${row.state} ${row.version}`)).toEqual(Array(count).fill(`running ${version}`));
-}, SLOW_MS_MAX);
+});
 async function ask(index: number, plugin: string): Promise<string> {
   const { status, body } = await call(index, `/v1/plugins/${plugin}/requests`, { method: 'POST', body: '{"input":null}' });
   expect(status).toBe(202);
@@ -69,7 +68,7 @@ test('[PLUGIN-4] installed once, a plugin of several parts runs on three hosts w
   await runs('tells', '1.0.0', 3);
   const tookMs = performance.now() - startedAt;
   console.log(`installed on three hosts in ${Math.round(tookMs)} ms, ${tgz.length} bytes`);
-  expect(tookMs).toBeLessThan(CONVERGE_MS_MAX);
+  expect(tookMs).toBeLessThan(CONVERGE_MS_MAX * slowdown());
   const text = await ask(1, 'tells');
   expect(text).toBe(`1.0.0 by ${process.getuid!() === 0 ? 65_534 : process.getuid!()}`);
   const joinedAt = performance.now();
@@ -82,7 +81,7 @@ test('[PLUGIN-4] installed once, a plugin of several parts runs on three hosts w
       expect([folder, statSync(path.join(store, host, folder)).mode & 0o222]).toEqual([folder, 0]);
     }
   }
-}, 120_000);
+});
 
 test('[PLUGIN-4] a version that dies on the host that tries it is taken back with its reason, and the old one answers on the others all the while', async () => {
   expect(await install(1, await says('1.1.0', { top: 'setTimeout(() => { console.log("cannot go on"); process.exit(9); }, 300);' }))).toMatchObject({ status: 202 });
@@ -90,13 +89,13 @@ test('[PLUGIN-4] a version that dies on the host that tries it is taken back wit
   await eventually(async () => {
     texts.push(await ask(texts.length % 3, 'tells'));
     expect((await call(2, '/v1/admin/plugins/packages')).body).toMatchObject([{ version: '1.0.0', rollout: null, refused: { version: '1.1.0', code: 'CRASHED' } }]);
-  }, SLOW_MS_MAX);
+  });
   await runs('tells', '1.0.0', 4);
   expect((await rows('tells', 2))[0]!.note).toContain('1.1.0 was taken back, it failed on');
   expect(texts.filter((text) => text.startsWith('1.0.0'))).not.toHaveLength(0);
   expect(await install(1, await says('1.2.0'))).toMatchObject({ status: 202 });
   await runs('tells', '1.2.0', 4);
-}, 120_000);
+});
 
 test('[PLUGIN-4] a copy damaged on disk is seen and fetched again, also by a host that was away meanwhile', async () => {
   const copies = readdirSync(store).flatMap((host) => readdirSync(path.join(store, host)).filter((name) => name.startsWith('tells-1.2.0')).map((name) => path.join(store, host, name)));
@@ -108,16 +107,16 @@ test('[PLUGIN-4] a copy damaged on disk is seen and fetched again, also by a hos
     writeFileSync(file, 'module.exports = {};');
   }
   await system.restart('plugins', LATE);
-  await eventually(() => expect(copies.map((copy) => statSync(path.join(copy, 'index.js')).size > 100)).toEqual(Array(4).fill(true)), SLOW_MS_MAX);
+  await eventually(() => expect(copies.map((copy) => statSync(path.join(copy, 'index.js')).size > 100)).toEqual(Array(4).fill(true)));
   await runs('tells', '1.2.0', 4);
   expect(await ask(2, 'tells')).toMatch(/^1\.2\.0 by /);
-}, 120_000);
+});
 
 test('a configuration with a secret reaches every host, and Kafka never has it in clear', async () => {
   const tgz = await packedPlugin('keyed', '1.0.0', `config: z.object({ key: secret(z.string()), word: z.string() }), pace: { intervalMs: 0 }, hooks: {
     async receive(ctx, request, stream) { console.log('key ' + ctx.config.key); await stream.write(ctx.config.word + ctx.config.key.length); } }`);
   expect(await install(0, tgz)).toMatchObject({ status: 202 });
-  await eventually(async () => expect((await rows('keyed')).map(({ state }) => state)).toEqual(Array(4).fill('CONFIG_INVALID')), SLOW_MS_MAX);
+  await eventually(async () => expect((await rows('keyed')).map(({ state }) => state)).toEqual(Array(4).fill('CONFIG_INVALID')));
   const put = await call(1, '/v1/admin/plugins/keyed/config', { method: 'PUT', body: JSON.stringify({ key: SECRET, word: 'x' }) });
   expect(put).toMatchObject({ status: 200, body: { source: 'stored', settings: { key: '[secret]', word: 'x' } } });
   await runs('keyed', '1.0.0', 4);
@@ -133,4 +132,4 @@ test('a configuration with a secret reaches every host, and Kafka never has it i
   }
   await log.close();
   expect([text.includes('config/keyed {'), text.includes('aes-256-gcm'), text.includes(SECRET)]).toEqual([true, true, false]);
-}, 120_000);
+});

@@ -9,7 +9,6 @@ import type { PluginHostUnderTest, PluginSystem } from '../../../test/support/pl
 import { freePort } from '../../../tools/free-port.cjs';
 import { replyKey } from './reply-key';
 
-jest.setTimeout(120_000);
 
 let system: PluginSystem;
 let folder: PluginFolder;
@@ -75,7 +74,7 @@ const answerTo = (channel: string, streamNo: string, status = 'ended'): Promise<
   const answers = await answersTo(channel, streamNo);
   expect(answers).toMatchObject([{ status }]);
   return answers[0]!;
-}, 40_000);
+});
 const recordsOf = async (wanted: string): Promise<(Buffer | null)[]> => {
   const topic = topicNames('rivulet').requests;
   const partitions = Array.from({ length: await system.log.partitions(topic) }, (_, partition) => partition);
@@ -173,7 +172,7 @@ test('what was done for a stream is forgotten with the stream, which is not answ
     const found = await Promise.all(['receive/say', 'persistAfter/audit'].map((name) => recordsOf(`${asking}#${name}`)));
     return found.map((values) => values.map((value) => (value === null ? 'gone' : 'mark')).join(' '));
   };
-  await eventually(async () => expect(await cleared()).toEqual(['mark gone', 'mark gone']), 20_000);
+  await eventually(async () => expect(await cleared()).toEqual(['mark gone', 'mark gone']));
   await restart();
   const after = await write('support.8', 'Still there?');
   await answerTo('support.8', after);

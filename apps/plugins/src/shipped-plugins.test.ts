@@ -45,7 +45,7 @@ beforeAll(async () => {
   });
   await eventually(() => expect(host.built.plugins.all().map(({ source, state, fault }) => [source.name, state, fault])).toEqual(
     ['echo', 'ticker', 'file', 'ai-chat'].map((name) => [name, 'running', null]),
-  ), 20_000);
+  ));
 });
 afterAll(async () => {
   await system.stop();
@@ -106,7 +106,7 @@ describe('ai-chat', () => {
         const answer = streams.find(({ metadata }) => metadata['inReplyTo'] === asking.streamNo);
         expect(answer?.status).toBe('ended');
         return answer!.streamNo;
-      }, 20_000);
+      });
     };
     endpoint.script([{ say: 'One.' }, ...ENDING]);
     await answerTo('First?');

@@ -1,3 +1,5 @@
+import { eventually } from '../../../test/support/eventually';
+import { slowdown } from '../../../test/support/slowdown';
 import { BulkTurns } from './bulk-turns';
 
 const MIB = 1024 * 1024;
@@ -14,6 +16,9 @@ async function waits(turns: BulkTurns, count: number, bytes: number, disturb: ()
   return waited;
 }
 
+/** On a machine that stands still for longer than interactive counts as flowing, nobody has to wait: then it is looked at once more. */
+const unlessStarved = eventually;
+
 function block(forMs: number): void {
   for (const until = performance.now() + forMs; performance.now() < until;);
 }
@@ -29,30 +34,36 @@ test('[KAFKA-25] bulk waits for a turn only while interactive flows', async () =
 });
 
 test('[KAFKA-25] what fits into a turn goes on together; what does not waits for the next, in the order it came', async () => {
-  const turns = new BulkTurns();
-  turns.noteInteractive();
-  const small = await waits(turns, 4, 1000);
-  expect(Math.max(...small) - Math.min(...small)).toBeLessThan(5);
-  turns.noteBulk(MIB); // used up
-  turns.noteInteractive();
-  const large = await waits(turns, 4, MIB);
-  for (let n = 1; n < 4; n += 1) expect(large[n]! - large[n - 1]!).toBeGreaterThan(15);
+  await unlessStarved(async () => {
+    const turns = new BulkTurns();
+    turns.noteInteractive();
+    const small = await waits(turns, 4, 1000);
+    expect(Math.max(...small) - Math.min(...small)).toBeLessThan(5);
+    turns.noteBulk(MIB); // used up
+    turns.noteInteractive();
+    const large = await waits(turns, 4, MIB);
+    for (let n = 1; n < 4; n += 1) expect(large[n]! - large[n - 1]!).toBeGreaterThan(15);
+  });
 });
 
 test('[KAFKA-25] within a turn that has begun nobody waits, until it is used up', async () => {
-  const turns = new BulkTurns();
-  turns.noteInteractive();
-  await turns.turn(1000);
-  expect(turns.isHeld()).toBe(false);
-  turns.noteBulk(MIB);
-  expect(turns.isHeld()).toBe(true);
+  await unlessStarved(async () => {
+    const turns = new BulkTurns();
+    turns.noteInteractive();
+    await turns.turn(1000);
+    expect(turns.isHeld()).toBe(false);
+    turns.noteBulk(MIB);
+    expect(turns.isHeld()).toBe(true);
+  });
 });
 
 test('[KAFKA-25] while the loop is late bulk stays away for much longer, but not for ever', async () => {
-  const turns = new BulkTurns();
-  turns.noteInteractive();
-  const [first, , last] = await waits(turns, 3, MIB, () => block(15));
-  expect(last! - first!).toBeGreaterThan(150);
+  await unlessStarved(async () => {
+    const turns = new BulkTurns();
+    turns.noteInteractive();
+    const [first, , last] = await waits(turns, 3, MIB, () => block(15));
+    expect(last! - first!).toBeGreaterThan(150);
+  });
 });
 
 test('[KAFKA-25] when interactive has ended all who waited go on', async () => {
@@ -61,5 +72,5 @@ test('[KAFKA-25] when interactive has ended all who waited go on', async () => {
   const waiting = Array.from({ length: 100 }, () => turns.turn(MIB));
   const startedAt = performance.now();
   await Promise.all(waiting);
-  expect(performance.now() - startedAt).toBeLessThan(100 * 20);
+  expect(performance.now() - startedAt).toBeLessThan(100 * 20 * slowdown());
 });

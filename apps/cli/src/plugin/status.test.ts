@@ -7,7 +7,6 @@ import type { PluginHostUnderTest, PluginSystem } from '../../../../test/support
 
 const SAYS = `config: z.object({ key: secret(z.string()) }), hooks: { async receive(ctx, { input }, stream) { ctx.log(input + ' with ' + ctx.config.key); } }`;
 // Each call is a process of its own.
-jest.setTimeout(120_000);
 let system: PluginSystem;
 let folder: PluginFolder;
 let hosts: [PluginHostUnderTest, PluginHostUnderTest];

@@ -7,7 +7,6 @@ import { CliProcess, runCli } from '../../../../test/support/cli-process';
 import { eventually } from '../../../../test/support/eventually';
 
 // Each call is a process of its own, and most of them start all of Rivulet.
-jest.setTimeout(120_000);
 const MODULES = path.resolve(__dirname, '..', '..', '..', '..', 'node_modules');
 const folder = mkdtempSync(path.join(os.tmpdir(), 'rivulet-write-'));
 const plugin = path.join(folder, 'greet');
@@ -103,13 +102,13 @@ test('dev --ask shows the answer and ends; 1 when it fails, with where, and when
 
 test('dev runs until Ctrl-C: its curl line works, a change is loaded, a mistake is shown and mended', async () => {
   const dev = new CliProcess(['plugin', 'dev', 'greet'], { cwd: folder, env });
-  const line = await eventually(() => /^ask +(.*)$/m.exec(dev.stderr)![1]!, 60_000);
+  const line = await eventually(() => /^ask +(.*)$/m.exec(dev.stderr)![1]!);
   const asked = (): string => execFileSync('bash', ['--norc', '-c', line], { encoding: 'utf8' });
   expect(asked()).toBe('Hello, Ada!');
   const saved = async (text: string, shows: RegExp) => {
     const before = dev.stderr.length;
     writeFileSync(index, text);
-    await eventually(() => expect(dev.stderr.slice(before)).toMatch(shows), 60_000);
+    await eventually(() => expect(dev.stderr.slice(before)).toMatch(shows));
   };
   await saved(written.replace(`'!'`, `'?'`), /ok {2}greet 1\.0\.0 runs/);
   expect(asked()).toBe('Hello, Ada?');
