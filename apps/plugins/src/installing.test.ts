@@ -20,7 +20,6 @@ const SECRET = 'a-very-secret-value';
 const keyed = (version: string): Promise<Buffer> => packedPlugin('greets', version, `config: z.object({ key: secret(z.string()), model: z.string() }), hooks: {
   async route(ctx) { console.log('with ' + ctx.config.key); return { body: ctx.config.model + ' ' + ctx.config.key.length }; } }`);
 
-
 let system: PluginSystem;
 let store: string;
 let hosts: PluginHostUnderTest[];
