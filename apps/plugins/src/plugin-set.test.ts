@@ -130,9 +130,11 @@ test('a configuration that does not fit names its field; secrets of it are in no
   await eventually(() => expect(host('keyed').log.newest(10).map(({ line }) => line).sort()).toEqual(['again {"key":"[redacted]"}', 'key is [redacted] for large']));
 });
 
-test('a plugin for another api says so', async () => {
+test.each([
+  ['brings its own SDK', ''], ['uses the SDK of the host', 'module.exports = require("@rivulet/plugin-sdk").definePlugin(module.exports);'],
+])('a plugin for another api that %s says so', async (_, wrapped) => {
   const place = folder.write('future', ECHO);
-  writeFileSync(path.join(place, 'index.js'), `module.exports = { name: 'future', version: '3.0.0', api: 9, config: {}, hooks: {} };`);
+  writeFileSync(path.join(place, 'index.js'), `module.exports = { name: 'future', version: '3.0.0', api: 9, config: {}, hooks: { anew() {} } }; ${wrapped}`);
   start();
   await becomes('future', 'API_INCOMPATIBLE');
   expect(host('future').fault!.detail).toBe('The plugin speaks api 9, this host speaks 1.');

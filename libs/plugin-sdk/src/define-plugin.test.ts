@@ -16,10 +16,15 @@ test('a definition is given back as it is, and its facts have defaults', () => {
 });
 
 test.each([
-  ['name', { name: 'No Good' }], ['version', { version: 'newest' }], ['api', { api: 2 as 1 }], ['config', { config: {} as z.ZodTypeAny }],
+  ['name', { name: 'No Good' }], ['version', { version: 'newest' }], ['api', { api: '1' as unknown as 1 }], ['config', { config: {} as z.ZodTypeAny }],
   ['pace.intervalMs', { pace: { intervalMs: 20 } }], ['limits.concurrency', { limits: { concurrency: 0 } }],
 ])('a wrong %s is named', (field, over) => {
   expect(() => definePlugin(plugin(over))).toThrow(`definePlugin: ${field} `);
+});
+
+test('a definition for another api is left to the host, which says API_INCOMPATIBLE', () => {
+  const later = plugin({ api: 2 as 1, hooks: { anew: () => undefined } as PluginDefinition['hooks'] });
+  expect(definePlugin(later)).toBe(later);
 });
 
 test('secrets are found wherever they are marked, and also behind optional and default', () => {

@@ -37,9 +37,12 @@ const definition = pluginFacts.extend({
 
 /**
  * Says what a plugin is; the module's default export (or module.exports).
- * @throws Error naming the first field that is wrong
+ * @throws Error naming the first field that is wrong; one of another api is given back as it is
  */
 export function definePlugin<Schema extends z.ZodTypeAny>(plugin: PluginDefinition<Schema>): PluginDefinition<Schema> {
+  // What another api has for fields is not known here: its host says API_INCOMPATIBLE, with both numbers.
+  const api = (plugin as { api?: unknown } | null | undefined)?.api;
+  if (Number.isInteger(api) && api !== PLUGIN_API) return plugin;
   const checked = definition.safeParse(plugin);
   if (checked.success) return plugin;
   const [issue] = checked.error.issues;
