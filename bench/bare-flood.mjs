@@ -2,6 +2,7 @@
 // this moves interactive by is the machine's doing: broker, disk and cores, none of them ours.
 // fork(…, [JSON of [{brokers, producers, lineBytes, bytesPerSecond}]]); says and answers what flood.mjs does.
 import { bareKafkajs } from './bare-kafkajs.mjs';
+import { reportFlood } from './flood-report.mjs';
 
 const orders = JSON.parse(process.argv[2]);
 const TICK_MS = 10;
@@ -28,10 +29,4 @@ const lanes = orders.flatMap((order) => new Array(order.producers).fill(order));
 const topic = `bench.flood.${process.pid}.${Date.now()}`;
 const bare = await bareKafkajs(orders[0].brokers, { topic, partitions: lanes.length, onValue: () => undefined });
 lanes.forEach((lane, partition) => void produce(bare, partition, lane));
-const watch = setInterval(() => {
-  if (acknowledgedBytes === 0) return;
-  clearInterval(watch);
-  process.send({ kind: 'flooding' });
-}, 50);
-process.on('message', () => process.send({ kind: 'acknowledged', bytes: acknowledgedBytes }));
-process.on('disconnect', () => process.exit(0));
+reportFlood(() => acknowledgedBytes);

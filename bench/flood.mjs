@@ -3,6 +3,7 @@
 // Says {kind: 'flooding'} once everything flows, and on a message {kind: 'report'} answers {kind: 'acknowledged', bytes}.
 import { once } from 'node:events';
 import http from 'node:http';
+import { reportFlood } from './flood-report.mjs';
 import { openStream } from './streams.mjs';
 
 const orders = JSON.parse(process.argv[2]);
@@ -50,10 +51,4 @@ async function produce({ url, apiKey, lineBytes, bytesPerSecond }) {
 }
 
 for (const order of orders) for (let n = 0; n < order.producers; n++) void produce(order);
-const watch = setInterval(() => {
-  if (acknowledgedBytes === 0) return;
-  clearInterval(watch);
-  process.send({ kind: 'flooding' });
-}, 50);
-process.on('message', () => process.send({ kind: 'acknowledged', bytes: acknowledgedBytes }));
-process.on('disconnect', () => process.exit(0));
+reportFlood(() => acknowledgedBytes);

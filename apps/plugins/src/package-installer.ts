@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { StreamError } from '@rivulet/protocol';
+import { readBody } from '@rivulet/service';
 import type { Logger } from 'pino';
 import type { PluginsConfig } from './config';
 import { installed, knownReleases } from './desired';
@@ -34,7 +35,10 @@ export class PackageInstaller {
   /** @throws StreamError BODY_INVALID, BODY_TOO_LARGE, PLUGIN_CONFLICT, LOG_UNAVAILABLE */
   async install(body: Readable, by: string): Promise<Installed> {
     const { config, store, logger } = this.parts;
-    const tgz = await readBody(body, config.packageBytesMax, config.bodyMsMax);
+    const bytesMax = config.packageBytesMax;
+    const tgz = await readBody(body, {
+      bytesMax, msMax: config.bodyMsMax, tooLargeDetail: `A package is at most ${bytesMax} bytes (RIVULET_PLUGINS_PACKAGE_BYTES_MAX).`,
+    });
     const digest = sha256Of(tgz);
     const found = await this.unpacked(tgz);
     const { name, version } = found;
@@ -112,29 +116,4 @@ export class PackageInstaller {
 function refuse(plugin: string, code: string, detail: string, remedy?: string): never {
   const said = remedy ?? remedyOf({ code: code as 'START_FAILED', name: plugin, isInstalled: true });
   throw new StreamError('BODY_INVALID', { plugin, fault: code, remedy: said, detail: `${code}: ${detail} ${said}` });
-}
-
-function readBody(body: Readable, bytesMax: number, msMax: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const parts: Buffer[] = [];
-    let bytes = 0;
-    const stop = (error: Error): void => {
-      clearTimeout(timer);
-      body.removeAllListeners('data');
-      // Read on and dropped, so that the answer reaches a client that is still sending.
-      body.resume();
-      reject(error);
-    };
-    const timer = setTimeout(() => stop(new StreamError('BODY_TIMEOUT', { bodyMsMax: msMax })), msMax);
-    body.on('data', (part: Buffer) => {
-      bytes += part.length;
-      parts.push(part);
-      if (bytes > bytesMax) stop(new StreamError('BODY_TOO_LARGE', { bytesMax, detail: `A package is at most ${bytesMax} bytes (RIVULET_PLUGINS_PACKAGE_BYTES_MAX).` }));
-    });
-    body.once('error', (error) => stop(new StreamError('BODY_INVALID', { detail: `The body broke off: ${error.message}.` }, { cause: error })));
-    body.once('end', () => {
-      clearTimeout(timer);
-      resolve(Buffer.concat(parts));
-    });
-  });
 }

@@ -3,21 +3,30 @@ const FRAME_MS = 16;
 /** How long nobody may look before watching stops: React unmounts and mounts at once in strict mode, and when pages change, ms. */
 const LINGER_MS = 100;
 
-interface AudienceParts {
+interface AudienceParts<Event> {
+  watch: (signal: AbortSignal) => AsyncIterable<Event>;
+  /** @returns whether it has to show at once */
+  take: (event: Event) => boolean;
+  /** Watching ended by this. */
+  fail: (error: unknown) => void;
   /** Makes the state that those who look are shown next. */
   refresh: () => void;
-  /** Nobody has looked for LINGER_MS. */
+  /** Nobody has looked for LINGER_MS, and watching has ended. */
   onLeft: () => void;
 }
 
-/** Those who look at one store, and how often they are told that it has changed. */
-export class Audience {
+/** Those who look at what is watched here, from its making until the last has left, and how often they are told that it has changed. */
+export class Audience<Event> {
   private readonly listeners = new Set<() => void>();
   private toldAt = -Infinity;
   private frame: ReturnType<typeof setTimeout> | null = null;
   private leaving: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(private readonly parts: AudienceParts) {}
+  private readonly watching = new AbortController();
+
+  constructor(private readonly parts: AudienceParts<Event>) {
+    void this.watch();
+  }
 
   /** @returns ends it */
   look(listener: () => void): () => void {
@@ -31,15 +40,29 @@ export class Audience {
     };
   }
 
+  private async watch(): Promise<void> {
+    const { parts, watching: { signal } } = this;
+    try {
+      for await (const event of parts.watch(signal)) {
+        if (parts.take(event)) this.tell();
+        else this.tellSoon();
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      parts.fail(error);
+      this.tell();
+    }
+  }
+
   /** What is first shows at once; what follows within a frame shows together. */
-  tellSoon(): void {
+  private tellSoon(): void {
     if (this.frame !== null) return;
     const waitMs = this.toldAt + FRAME_MS - performance.now();
     if (waitMs <= 0) this.tell();
     else this.frame = setTimeout(() => this.tell(), waitMs);
   }
 
-  tell(): void {
+  private tell(): void {
     this.stopFrame();
     this.toldAt = performance.now();
     this.parts.refresh();
@@ -48,6 +71,7 @@ export class Audience {
 
   private leave(): void {
     this.stopFrame();
+    this.watching.abort();
     this.parts.onLeft();
   }
 

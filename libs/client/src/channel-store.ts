@@ -33,35 +33,17 @@ export class ChannelStore {
   private readonly rows = new Map<string, Row>();
   private readonly shown = new Map<string, ChannelStreamSnapshot>();
   private readonly changed = new Set<string>();
-  private readonly audience = new Audience({ refresh: () => this.refresh(), onLeft: () => this.leave() });
-  private readonly watching = new AbortController();
+  private readonly audience: Audience<ChannelEvent>;
 
-  constructor(private readonly parts: StoreParts) {
-    void this.watch();
+  constructor({ watch, onLeft }: StoreParts) {
+    this.audience = new Audience({
+      watch, onLeft, take: (event) => this.take(event), fail: (error) => { this.error = asError(error); }, refresh: () => this.refresh(),
+    });
   }
 
   /** @returns ends it */
   look(listener: () => void): () => void {
     return this.audience.look(listener);
-  }
-
-  private leave(): void {
-    this.watching.abort();
-    this.parts.onLeft();
-  }
-
-  private async watch(): Promise<void> {
-    const { signal } = this.watching;
-    try {
-      for await (const event of this.parts.watch(signal)) {
-        if (this.take(event)) this.audience.tell();
-        else this.audience.tellSoon();
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      this.error = asError(error);
-      this.audience.tell();
-    }
   }
 
   private take(event: ChannelEvent): boolean {

@@ -16,13 +16,14 @@ interface StoreParts {
  */
 export class StreamStore {
   private readonly picture: StreamPicture;
-  private readonly audience: Audience;
-  private readonly watching = new AbortController();
+  private readonly audience: Audience<ReaderEvent>;
 
-  constructor(private readonly parts: StoreParts) {
-    this.picture = new StreamPicture(parts.lane);
-    this.audience = new Audience({ refresh: () => this.picture.refresh(), onLeft: () => this.leave() });
-    void this.watch();
+  constructor({ watch, lane, onLeft }: StoreParts) {
+    const picture = new StreamPicture(lane);
+    this.picture = picture;
+    this.audience = new Audience({
+      watch, onLeft, take: (event) => picture.take(event), fail: (error) => picture.fail(error), refresh: () => picture.refresh(),
+    });
   }
 
   get current(): StreamSnapshot {
@@ -32,24 +33,5 @@ export class StreamStore {
   /** @returns ends it */
   look(listener: () => void): () => void {
     return this.audience.look(listener);
-  }
-
-  private leave(): void {
-    this.watching.abort();
-    this.parts.onLeft();
-  }
-
-  private async watch(): Promise<void> {
-    const { signal } = this.watching;
-    try {
-      for await (const event of this.parts.watch(signal)) {
-        if (this.picture.take(event)) this.audience.tell();
-        else this.audience.tellSoon();
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      this.picture.fail(error);
-      this.audience.tell();
-    }
   }
 }

@@ -5,7 +5,12 @@ import { createGunzip } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { StreamError } from '@rivulet/protocol';
 
-interface BodyLimits { bytesMax: number; msMax: number }
+export interface BodyLimits {
+  bytesMax: number;
+  msMax: number;
+  /** Instead of what BODY_TOO_LARGE says by itself. */
+  tooLargeDetail?: string;
+}
 /** Route config (`@RouteConfig({ streamBody: true })`): the route takes the body as a stream whatever its type. */
 interface StreamingRoute { streamBody?: boolean }
 
@@ -70,7 +75,15 @@ function decoded(request: FastifyRequest, payload: IncomingMessage): Readable {
 }
 
 /** @throws StreamError BODY_TOO_LARGE, BODY_TIMEOUT, BODY_INVALID with the parser's place */
-function readJson(stream: Readable, { bytesMax, msMax }: BodyLimits): Promise<unknown> {
+async function readJson(stream: Readable, limits: BodyLimits): Promise<unknown> {
+  return parseJson(await readBody(stream, limits));
+}
+
+/**
+ * A whole body in memory.
+ * @throws StreamError BODY_TOO_LARGE, BODY_TIMEOUT, BODY_INVALID when it broke off
+ */
+export function readBody(stream: Readable, { bytesMax, msMax, tooLargeDetail }: BodyLimits): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let bytes = 0;
@@ -86,16 +99,12 @@ function readJson(stream: Readable, { bytesMax, msMax }: BodyLimits): Promise<un
     stream.on('data', (part: Buffer) => {
       bytes += part.length;
       parts.push(part);
-      if (bytes > bytesMax) stop(new StreamError('BODY_TOO_LARGE', { bytesMax }));
+      if (bytes > bytesMax) stop(new StreamError('BODY_TOO_LARGE', { bytesMax, ...(tooLargeDetail ? { detail: tooLargeDetail } : {}) }));
     });
     stream.once('error', (error) => stop(new StreamError('BODY_INVALID', { detail: `The body broke off: ${error.message}.` }, { cause: error })));
     stream.once('end', () => {
       clearTimeout(timer);
-      try {
-        resolve(parseJson(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)));
-      } catch (error) {
-        reject(error as Error);
-      }
+      resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts));
     });
   });
 }

@@ -3,6 +3,7 @@ export type { ConfigOf, Row, Rows } from './config-row';
 export { ConfigError, helpText, printConfig, readConfig } from './config';
 export { configMarkdown } from './config-markdown';
 export type { ConfigSection } from './config-markdown';
+export { readBody } from './body-parsers';
 export { isLoopback, ROLES, serviceRows } from './service-rows';
 export type { ApiKeyRow, Role, ServiceConfig } from './service-rows';
 export { crc32, hmac } from './hashing';
