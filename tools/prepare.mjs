@@ -31,16 +31,11 @@ export async function step(title, work) {
 }
 
 /** Runs a program to its end. @returns {Promise<{ code: number, output: string }>} what it printed, both streams */
-export function run(command, args, { env = process.env, echo = false, signal } = {}) {
+export function run(command, args, { env = process.env } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: ROOT, env, signal, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const pieces = [];
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (bytes) => {
-        pieces.push(bytes);
-        if (echo) process.stdout.write(bytes);
-      });
-    }
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => pieces.push(bytes));
     child.on('error', (error) => resolve({ code: 127, output: error.message }));
     child.on('close', (code) => resolve({ code: code ?? 1, output: Buffer.concat(pieces).toString() }));
   });

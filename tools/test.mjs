@@ -3,11 +3,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { runJest } from './jest-run.mjs';
 import { build, checkNode, install, isInstalled, ROOT, run, step } from './prepare.mjs';
 
 const PROJECTS = ['unit', 'conformance', 'integration'];
-/** How long jest may take to end once its results are written, ms. Stopping the Kafka of the integration tests is part of it. */
-const EXIT_MS_MAX = 150_000;
 const STEPS = ['install', 'build', 'lint', 'typecheck', ...PROJECTS];
 const USAGE = `npm test [-- --only STEP[,STEP]]   steps: ${STEPS.join(', ')}
 Integration tests take the Kafka of KAFKA_BROKERS, else one in Docker (KAFKA_IMAGE chooses the image), else a local one (Java 17 and Maven).
@@ -28,7 +27,6 @@ if (unknown.length > 0) {
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 const total = { passed: 0, failed: 0, skipped: 0 };
 const env = { ...process.env, NX_DAEMON: 'false', FORCE_COLOR: '0' };
-const bin = (name) => path.join(ROOT, 'node_modules', '.bin', name);
 
 /** A step that passes or fails as a whole; its output is shown when it fails. @returns {Promise<Counts>} */
 async function whole(title, work) {
@@ -59,25 +57,10 @@ async function jest(project) {
   const workers = project === 'unit' ? [] : ['--runInBand'];
   const args = ['--selectProjects', project, '--passWithNoTests', '--json', `--outputFile=${file}`, ...workers];
   console.log(`\n${project} tests`);
-  const { code } = await runJest(args, file);
+  const code = await runJest(args, { resultsFile: file, env });
   const counts = readResults(file, code);
   fs.rmSync(folder, { recursive: true });
   return counts;
-}
-
-/** A timer or socket that a test forgot keeps jest alive for ever: it is ended, and counts as a failure. */
-async function runJest(args, file) {
-  const abort = new AbortController();
-  let writtenAt = Infinity;
-  const timer = setInterval(() => {
-    if (writtenAt === Infinity && fs.existsSync(file)) writtenAt = performance.now();
-    if (performance.now() - writtenAt < EXIT_MS_MAX) return;
-    console.log(`jest does not end: some test left something open`);
-    abort.abort();
-  }, 500);
-  const result = await run(bin('jest'), args, { env, echo: true, signal: abort.signal });
-  clearInterval(timer);
-  return result;
 }
 
 async function runStep(name) {
