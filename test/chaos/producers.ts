@@ -11,8 +11,6 @@ import { writeNdjson } from './ndjson-writer';
 import type { Random } from './random';
 import { Zombie } from './zombie';
 
-/** Not ended by an end of its own, so the log decides. */
-const RETRIES_MAX = 5;
 const RETRY_WAIT_MS_MAX = 3000;
 /** How long a fenced producer may take to learn it. */
 const FENCED_MS_MAX = 60_000;
@@ -138,26 +136,11 @@ async function takeOver(context: ProducerContext, stream: StreamLedger, times: n
   const { random, fragments } = context;
   for (let time = 1; time <= times; time++) {
     const keep = random.chance(0.5) ? 'all' : 'none';
-    const producer = await startedAttempt(context, stream.streamNo, keep);
+    const producer = await clientOf(context).retry(stream.streamNo, { keep, reason: 'chaos' });
     const from = producer.acknowledged + 1;
     const to = time < times ? from + Math.floor(fragments / 4) : Math.max(fragments, from);
     const last = await writePaced(context, producer, stream, from, to);
     if (time === times) await end(producer, stream, from, last);
-  }
-}
-
-/**
- * Nobody else takes such a stream over. So a conflict can only be with the attempt of before: an allocator that has stood still asked for
- * the epoch after the last one it knew. Whoever has seen that attempt asks again.
- */
-async function startedAttempt(context: ProducerContext, streamNo: string, keep: 'all' | 'none'): Promise<Producer> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await clientOf(context).retry(streamNo, { keep, reason: 'chaos' });
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'RETRY_CONFLICT' || tries === RETRIES_MAX) throw error;
-      await elapse(RETRY_WAIT_MS_MAX);
-    }
   }
 }
 

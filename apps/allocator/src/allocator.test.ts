@@ -1,4 +1,5 @@
 import { MemoryLog, topicSpecs } from '@rivulet/log';
+import type { LogBatch, Tail, TailHandlers } from '@rivulet/log';
 import { decodeRecord, StreamError, topicNames } from '@rivulet/protocol';
 import type { ErrorCode, OpenedStream } from '@rivulet/protocol';
 import { buildFrame } from '@rivulet/service';
@@ -8,21 +9,42 @@ import { FoldOwner } from '../../../test/support/fold-owner';
 import { buildAllocator } from './build-allocator';
 import type { BuiltAllocator } from './build-allocator';
 import { readAllocatorConfig } from './config';
+import { RecordWriter } from './record-writer';
 
 const KEY = '0123456789abcdef'.repeat(4);
 const HOUR_MS = 3_600_000;
+const ENV = {
+  RIVULET_LOG: 'memory', RIVULET_LOG_LEVEL: 'silent', RIVULET_STREAM_NO_KEYS: KEY, RIVULET_TOKEN_KEYS: KEY,
+  RIVULET_PARTITIONS_INTERACTIVE: '4', RIVULET_PARTITIONS_BULK: '2',
+};
 const names = topicNames('rivulet');
 
 interface System extends BuiltAllocator { frame: Frame; log: MemoryLog; fold: FoldOwner; clock: { now: number } }
 const running: System[] = [];
 
-async function start(env: Record<string, string> = {}, clock = { now: Date.now() }): Promise<System> {
-  const config = readAllocatorConfig({
-    RIVULET_LOG: 'memory', RIVULET_LOG_LEVEL: 'silent', RIVULET_STREAM_NO_KEYS: KEY, RIVULET_TOKEN_KEYS: KEY,
-    RIVULET_PARTITIONS_INTERACTIVE: '4', RIVULET_PARTITIONS_BULK: '2', ...env,
-  });
+/** A log of which this process sees nothing new while it stands still, as after SIGSTOP and SIGCONT. */
+class StoppableLog extends MemoryLog {
+  private gate: Promise<void> = Promise.resolve();
+
+  /** @returns what lets it go on */
+  stop(): () => void {
+    let goOn = (): void => undefined;
+    this.gate = new Promise((resolve) => (goOn = resolve));
+    return goOn;
+  }
+
+  override tail(topic: string, partition: number, from: number, handlers: TailHandlers): Tail {
+    const onBatch = async (batch: LogBatch): Promise<void> => {
+      if (topic === names.lifecycle) await this.gate;
+      await handlers.onBatch(batch);
+    };
+    return super.tail(topic, partition, from, { ...handlers, onBatch });
+  }
+}
+
+async function start(env: Record<string, string> = {}, clock = { now: Date.now() }, log = new MemoryLog()): Promise<System> {
+  const config = readAllocatorConfig({ ...ENV, ...env });
   const frame = buildFrame('allocator', config);
-  const log = new MemoryLog();
   await log.createTopics(topicSpecs(names, { interactive: 4, bulk: 2, replication: 1, minInsync: 1 }));
   const built = buildAllocator(frame, log, config, () => clock.now);
   const system = { ...built, frame, log, clock, fold: new FoldOwner(log, names, 6) };
@@ -177,6 +199,22 @@ test('[APPEND-8] an attempt of another that won is RETRY_CONFLICT for who held t
   expect(outcomes.filter((code) => code === 'resolved')).toHaveLength(1);
   expect(outcomes.filter((code) => code === 'RETRY_CONFLICT')).toHaveLength(2);
   expect(await codeOf(retry(system, streamNo, 'd', 1))).toBe('RETRY_CONFLICT');
+});
+
+test('[APPEND-12] without an epoch a retry goes on after the newest attempt anybody saw, also where the process has stood still', async () => {
+  const log = new StoppableLog();
+  const system = await start({}, undefined, log);
+  const { streamNo } = await open(system);
+  await eventually(() => retry(system, streamNo, 'second'));
+  const goOn = log.stop();
+  const { partition } = system.frame.streamNos.verify(streamNo);
+  const { end } = await log.bounds(names.lifecycle, partition);
+  const another = new RecordWriter(log, names.fragments, readAllocatorConfig(ENV));
+  await another.write(streamNo, partition, { kind: 'retry', epoch: 3, attemptId: 'third', keep: 'all', reason: 'of another allocator' });
+  await eventually(async () => expect((await log.bounds(names.lifecycle, partition)).end).toBeGreaterThan(end));
+  const fourth = retry(system, streamNo, 'fourth');
+  setImmediate(goOn);
+  expect((await fourth).epoch).toBe(4);
 });
 
 test('[APPEND-8] undecided at the deadline is RETRY_PENDING; asking again later answers without writing another record', async () => {

@@ -76,6 +76,8 @@ export class Allocator {
       throw new StreamError('OPTIONS_INVALID', { option: 'attemptId', detail: `attemptId must be 1 to ${TEXT_MAX} characters.` });
     }
     const deadline = performance.now() + verdictMsMax;
+    // Without an epoch it is the current one that counts, not the one this process knew before it stood still for a while.
+    if (asked.epoch === 0 && !(await waits.current(partition, verdictMsMax))) throw undecided(asked);
     // The table may lag behind an open or a retry that the caller has seen already.
     const isCurrent = (known: KnownStream): boolean => known.epoch >= asked.epoch || isFinalStatus(known.status);
     const stream = await waits.until(asked.streamNo, verdictMsMax, (known) => (isCurrent(known) ? known : undefined));
@@ -90,7 +92,7 @@ export class Allocator {
     });
     const left = Math.max(0, deadline - performance.now());
     const answer = await waits.until(asked.streamNo, left, (known) => outcomeOf(known, asked, retry));
-    if (!answer) throw new StreamError('RETRY_PENDING', { streamNo: asked.streamNo, attemptId: asked.attemptId, retryAfterMs: 1_000 });
+    if (!answer) throw undecided(asked);
     return this.retried(answer, key);
   }
 
@@ -123,10 +125,10 @@ export class Allocator {
 
   private async unknown(asked: RetryAsked): Promise<StreamError> {
     const known = await this.parts.waits.until(asked.streamNo, 0, (stream) => stream);
-    const { streamNo, epoch, attemptId } = asked;
+    const { streamNo, epoch } = asked;
     if (known) return new StreamError('EPOCH_UNKNOWN', { streamNo, epoch, currentEpoch: known.epoch });
     return this.mayBeOpening(streamNo)
-      ? new StreamError('RETRY_PENDING', { streamNo, attemptId, retryAfterMs: 1_000 })
+      ? undecided(asked)
       : new StreamError('STREAM_NOT_FOUND', { streamNo });
   }
 
@@ -149,6 +151,9 @@ export class Allocator {
     return { streamNo, epoch, writeToken, next: sequence + 1, bytes, checksum };
   }
 }
+
+const undecided = ({ streamNo, attemptId }: RetryAsked): StreamError =>
+  new StreamError('RETRY_PENDING', { streamNo, attemptId, retryAfterMs: 1_000 });
 
 const LONE_SURROGATES = /\p{Surrogate}/gu;
 

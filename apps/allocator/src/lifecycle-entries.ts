@@ -71,6 +71,11 @@ export class LifecycleEntries {
     return this.table.isReady;
   }
 
+  /** Resolves once the lifecycle of a partition is known at least as anybody has seen it before. @throws StreamError LOG_UNAVAILABLE */
+  current(partition: number): Promise<void> {
+    return this.table.current(partition);
+  }
+
   get size(): number {
     return this.table.size;
   }

@@ -23,6 +23,13 @@ export class VerdictWaits {
     return this.count;
   }
 
+  /** @returns whether what is known here of a partition is, within the time, at least what anybody had seen of it before the call */
+  async current(partition: number, deadlineMs: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), deadlineMs)));
+    return Promise.race([this.entries.current(partition).then(() => true), late]).finally(() => clearTimeout(timer));
+  }
+
   /**
    * @param decide called with what is known now and after each change; anything but undefined is the decision
    * @returns the decision, or null at the deadline

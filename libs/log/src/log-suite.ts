@@ -311,6 +311,21 @@ function describeTables(get: () => Log): void {
     expect(table.get('a')).toBeUndefined();
     await table.close();
   });
+
+  test('[APPEND-12] a table that is asked to be current shows what was in the log at the call', async () => {
+    const log = get();
+    const topic = await freshTopic(log, 2, { 'cleanup.policy': 'compact' });
+    const table = open(log, topic);
+    await table.ready;
+    await table.current(1);
+    for (let version = 1; version <= 20; version += 1) {
+      await write(log, topic, [['a', row(version, 'a')]]);
+      await table.current(1);
+      expect(table.get('a')?.version).toBe(version);
+    }
+    await table.close();
+    await table.current(1); // nothing waits for ever
+  });
 }
 
 function describeGroups(get: () => Log, open: () => Promise<Log>): void {

@@ -29,6 +29,9 @@ export class Table<T> {
   private readonly rows = new Map<string, { value: T; partition: number }>();
   private readonly listeners = new Set<TableListener<T>>();
   private readonly tails = new Map<number, Tail>();
+  /** Per partition, up to where it has been read. */
+  private readonly read = new Map<number, number>();
+  private readonly behind = new Set<{ partition: number; end: number; resolve: () => void }>();
   private isClosed = false;
   private isRestored = false;
 
@@ -67,10 +70,21 @@ export class Table<T> {
     return () => this.listeners.delete(listener);
   }
 
+  /**
+   * Resolves once a partition has been read up to the end it has now. A process may have stood still for seconds without knowing: only
+   * after this does a table show at least what anybody has seen before the call.
+   * @throws StreamError LOG_UNAVAILABLE
+   */
+  async current(partition: number): Promise<void> {
+    const { end } = await this.options.log.bounds(this.options.topic, partition);
+    await this.reached(partition, end);
+  }
+
   async close(): Promise<void> {
     this.isClosed = true;
     for (const tail of this.tails.values()) await tail.close();
     this.tails.clear();
+    for (const { resolve } of this.behind) resolve();
   }
 
   private async start(): Promise<void> {
@@ -86,19 +100,33 @@ export class Table<T> {
     const { log, topic } = this.options;
     const { start, end } = await this.untilAnswered(() => log.bounds(topic, partition), { start: 0, end: 0 });
     if (this.isClosed) return;
-    await new Promise<void>((resolve) => {
-      if (start >= end) resolve();
-      this.tails.set(partition, log.tail(topic, partition, start, {
-        onBatch: (batch) => {
-          for (const record of batch.records) this.take(record, partition);
-          if (batch.nextOffset >= end) resolve();
-        },
-        onJump: () => {
-          this.clear(partition);
-          void this.restore(partition).then(resolve);
-        },
-      }));
-    });
+    this.read.set(partition, start);
+    this.tails.set(partition, log.tail(topic, partition, start, {
+      onBatch: (batch) => {
+        for (const record of batch.records) this.take(record, partition);
+        this.arrive(partition, batch.nextOffset);
+      },
+      onJump: () => {
+        this.clear(partition);
+        // Who waited for an end of before has what there is now.
+        void this.restore(partition).then(() => this.arrive(partition, Infinity));
+      },
+    }));
+    await this.reached(partition, end);
+  }
+
+  private reached(partition: number, end: number): Promise<void> {
+    if (this.isClosed || (this.read.get(partition) ?? 0) >= end) return Promise.resolve();
+    return new Promise((resolve) => this.behind.add({ partition, end, resolve }));
+  }
+
+  private arrive(partition: number, offset: number): void {
+    if (offset < Infinity) this.read.set(partition, offset);
+    for (const wait of this.behind) {
+      if (wait.partition !== partition || wait.end > offset) continue;
+      this.behind.delete(wait);
+      wait.resolve();
+    }
   }
 
   private take(record: StoredRecord, partition: number): void {
