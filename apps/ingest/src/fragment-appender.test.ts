@@ -118,6 +118,15 @@ describe('over a log', () => {
     await appender.close();
   });
 
+  test('[KAFKA-25] so does a body of bulk that is here already; one of interactive never does', async () => {
+    const { appender } = await start();
+    await appender.append(route('s'), run('a'));
+    const whole = [appender.appendWhole(route('s'), [run('b')]), appender.appendWhole(route('b', 2), [run('c'), run('d')])];
+    expect([appender.queuedBytes(0) > 0, appender.queuedBytes(2)]).toEqual([true, 0]);
+    await Promise.all(whole);
+    await appender.close();
+  });
+
   test('[APPEND-5] who waits behind what was appended while nobody waited is let in when that is durable', async () => {
     const { log, appender } = await start(1000);
     log.faults.isAway = true;

@@ -67,6 +67,16 @@ export class FragmentAppender {
     return this.take(partition, entry, run.bytes + ENTRY_BYTES);
   }
 
+  /** A body that is here already. Resolves when all of it is durable. @returns when it was its turn, monotonic ms @throws as `append` */
+  async appendWhole(route: Route, runs: readonly FragmentRun[]): Promise<number> {
+    if (this.isBulk(route.partition)) await this.turns.turn(runs.reduce((sum, run) => sum + run.bytes, 0));
+    const startedAt = performance.now();
+    // The usual body is one run: no list of promises for it.
+    if (runs.length === 1) await this.append(route, runs[0]!);
+    else await Promise.all(runs.map((run) => this.append(route, run)));
+    return startedAt;
+  }
+
   /** `end` and `abort` go the way of the fragments, behind those the same connection sent before. */
   seal(streamNo: string, partition: number, record: EndRecord | AbortRecord): Promise<AppendResult> {
     return this.take(partition, { kind: 'seal', streamNo, record }, ENTRY_BYTES);

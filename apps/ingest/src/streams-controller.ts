@@ -110,15 +110,11 @@ export class StreamsController {
   /** [APPEND-1] Answers when all of it is durable. */
   private async acknowledge(reply: FastifyReply, route: Route, runs: FragmentRun[]): Promise<void> {
     const { appender, metrics } = this.parts;
-    const startedAt = performance.now();
     const [first] = runs;
     if (!first) throw invalid('fragments', 'is empty');
     if (route.quota) admit(route.quota, runs);
-    // The usual body is one run: no list of promises for it.
-    if (runs.length === 1) await appender.append(route, first);
-    else await Promise.all(runs.map((run) => appender.append(route, run)));
+    metrics.took(await appender.appendWhole(route, runs));
     for (const run of runs) metrics.acknowledged(run);
-    metrics.took(startedAt);
     answer(reply, 200, ackOfAll(first, runs));
   }
 }

@@ -57,6 +57,17 @@ test('[KAFKA-25] within a turn that has begun nobody waits, until it is used up'
   });
 });
 
+test('[KAFKA-25] nobody overtakes who waits, not even in a turn that has begun', async () => {
+  const turns = new BulkTurns();
+  turns.noteInteractive();
+  const order: number[] = [];
+  const inOrder = (n: number, bytes: number): Promise<unknown> => turns.turn(bytes).then(() => order.push(n));
+  const [first, ...others] = [inOrder(1, MIB), inOrder(2, MIB)];
+  await first;
+  await Promise.all([...others, inOrder(3, 1)]);
+  expect(order).toEqual([1, 2, 3]);
+});
+
 test('[KAFKA-25] while the loop is late bulk stays away for much longer, but not for ever', async () => {
   await unlessStarved(async () => {
     const turns = new BulkTurns();

@@ -16,7 +16,7 @@ const COARSE_MS = 1;
 
 /**
  * Partitions, producers and connections are separate by class, but a process has one event loop, and a machine so many cores. While
- * interactive flows, bulk is taken in turns: bodies are read on, partitions fetched. A turn begins with a timer, and how late that comes,
+ * interactive flows, bulk is taken in turns: bodies are taken, partitions fetched. A turn begins with a timer, and how late that comes,
  * because the loop or the cores were busy with whatever, is what interactive has to wait just then: the next turn is put off by a
  * multiple of it. What waits, waits at the sender or in the log, where it costs nothing [KAFKA-25].
  */
@@ -43,7 +43,8 @@ export class BulkTurns {
 
   /** Resolves when it is the turn of so many bytes, who waits first first. */
   async turn(bytes: number): Promise<void> {
-    if (!this.isHeld()) return;
+    // Nobody overtakes who waits: fragments of one stream keep their order.
+    if (!this.isHeld() && this.waiting.length === 0) return;
     await new Promise<void>((resolve) => {
       this.waiting.push({ bytes, resolve });
       this.arm();
