@@ -1,5 +1,6 @@
-// A flood of bulk fragments, in a process of its own: NDJSON bodies that never end, read by ingest as fast as it takes them.
-// fork(…, [JSON of {url, apiKey, producers, lineBytes, bytesPerSecond}]): bytesPerSecond of each producer, 0: as fast as it is read.
+// A flood of bulk fragments, in a process of its own: NDJSON bodies that never end, read by ingest as fast as it takes them; or, with
+// isPosted, one POST after the other.
+// fork(…, [JSON of [{url, apiKey, producers, lineBytes, bytesPerSecond, isPosted}]]): bytesPerSecond of each producer, 0: as fast as taken.
 // Says {kind: 'flooding'} once everything flows, and on a message {kind: 'report'} answers {kind: 'acknowledged', bytes}.
 import { once } from 'node:events';
 import http from 'node:http';
@@ -26,8 +27,24 @@ function countLines(response, lineBytes) {
   });
 }
 
-async function produce({ url, apiKey, lineBytes, bytesPerSecond }) {
-  const { streamNo, writeToken } = await openStream({ urls: { ingest: url }, apiKey }, { class: 'bulk', contentType: 'text/plain; charset=utf-8' });
+const openBulk = ({ url, apiKey }) =>
+  openStream({ urls: { ingest: url }, apiKey }, { class: 'bulk', contentType: 'text/plain; charset=utf-8' });
+
+async function post(order) {
+  const { streamNo, writeToken } = await openBulk(order);
+  const headers = { authorization: `Bearer ${writeToken}`, 'content-type': 'application/json' };
+  const data = 'x'.repeat(order.lineBytes);
+  for (let seq = 1; ; seq += 1) {
+    const response = await fetch(`${order.url}/v1/streams/${streamNo}/fragments`, { method: 'POST', headers, body: JSON.stringify({ seq, data }) });
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`flood: ${text}`);
+    acknowledgedBytes += order.lineBytes;
+  }
+}
+
+async function produce(order) {
+  const { url, lineBytes, bytesPerSecond } = order;
+  const { streamNo, writeToken } = await openBulk(order);
   const request = http.request(`${url}/v1/streams/${streamNo}/fragments`, {
     method: 'POST', headers: { authorization: `Bearer ${writeToken}`, 'content-type': 'application/x-ndjson' },
   });
@@ -50,5 +67,5 @@ async function produce({ url, apiKey, lineBytes, bytesPerSecond }) {
   }
 }
 
-for (const order of orders) for (let n = 0; n < order.producers; n++) void produce(order);
+for (const order of orders) for (let n = 0; n < order.producers; n++) void (order.isPosted ? post(order) : produce(order));
 reportFlood(() => acknowledgedBytes);
