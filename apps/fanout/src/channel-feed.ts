@@ -27,6 +27,7 @@ export class ChannelFeed implements ChannelOutlet, Session {
     const { keepAlives, metrics } = delivery.options;
     this.follower = new ChannelFollower(delivery, request, this);
     this.stream = new EventStream(response, { onWritable: () => this.line.pump(() => this.isWritable), onClose: () => this.close() });
+    for (const principal of request.principals) this.stream.endWith(principal);
     this.forget = [keepAlives.add(this.stream), metrics.opened('channel')];
     delivery.add(this);
     if (reset !== null) this.write(`event: reset\ndata: ${JSON.stringify(reset)}\n\n`);

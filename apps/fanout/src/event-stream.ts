@@ -1,10 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { problemOf, StreamError } from '@rivulet/protocol';
+import type { Principal } from '@rivulet/service';
 import { onGone } from './connection-close';
 import { varyByCoding } from './coding';
 import { GzipBody } from './gzip-body';
 import type { Compressions } from './gzip-body';
+import { Principals } from './principals';
 import { sseFrame } from './shared-frames';
 import type { SseFrame } from './shared-frames';
 
@@ -30,6 +32,7 @@ export class EventStream {
   private readonly socket: Socket | null;
   private readonly gzip: GzipBody | null;
   private readonly stopListening: () => void;
+  private readonly principals = new Principals(() => this.endProblem(new StreamError('TOKEN_EXPIRED')));
   private isBlocked = false;
   private isClosed = false;
 
@@ -53,6 +56,11 @@ export class EventStream {
     this.stopListening = onGone(response, this.onClose);
     this.gzip = compressions === null ? null : new GzipBody(compressions, { write: this.writePlain, onIdle: this.onIdle });
     this.write(sseFrame(`retry: ${RETRY_MS}\n\n`));
+  }
+
+  /** [WATCH-13] It ends with the token it was asked for with. */
+  endWith(principal: Principal): void {
+    if (!this.isClosed) this.principals.accept(principal);
   }
 
   get isWritable(): boolean {
@@ -112,6 +120,7 @@ export class EventStream {
   private readonly onClose = (): void => {
     if (this.isClosed) return;
     this.isClosed = true;
+    this.principals.stop();
     (this.socket ?? this.response).off('drain', this.onDrain);
     this.stopListening();
     this.handlers.onClose();

@@ -36,6 +36,23 @@ test('[WATCH-9] final carries the whole verdict, and nothing follows it', async 
   expect(reader.events[3]!.data).toMatchObject({ status: 'ended', sequence: 3, bytes: 7, reason: '', digest: '' });
 });
 
+test('[WATCH-13] an event stream, of one stream or of a channel, ends with the token it was asked for with', async () => {
+  const server = await startServer();
+  const { no, token, url } = await server.open({ channel: 'c' });
+  const short = await server.auth.mintStream(no, 'read', Date.now() + 3_000);
+  const shortOfChannel = await server.auth.mintChannel('c', Date.now() + 3_000);
+  const channel = new SseReader(await get(`http://${server.address}/v1/watch/channels/c/events`, shortOfChannel, SSE));
+  const [reader, other] = [await events(url, short), await events(url, token)];
+  await Promise.all([channel.ended(), reader.ended()]);
+  for (const { events: told } of [reader, channel]) {
+    expect(told.map(({ event }) => event)).toEqual(['stream', 'problem']);
+    expect(told[1]!.data).toMatchObject({ code: 'TOKEN_EXPIRED' });
+  }
+  expect((await get(`${url}/events`, short, SSE)).statusCode).toBe(401);
+  await server.put(no, END);
+  expect((await other.ended()).events.at(-1)?.event).toBe('final');
+});
+
 test('[LINK-2] a cursor ahead of the fold waits for the end of the log as it was then; only beyond it the cursor is unknown', async () => {
   const server = await startServer();
   const { no, token, url } = await server.open();

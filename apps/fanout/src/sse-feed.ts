@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { StreamError } from '@rivulet/protocol';
+import type { Principal } from '@rivulet/service';
 import { isCompressible } from './coding';
 import type { Delivery, Session } from './delivery';
 import { eventText } from './event-text';
@@ -20,6 +21,7 @@ function bytesBehind({ state: { next, bytes } }: StreamEntry, { generation, sequ
 }
 
 export interface FeedOptions {
+  principal: Principal;
   intervalMs: number;
   acceptsGzip: boolean;
 }
@@ -41,6 +43,7 @@ export class SseFeed implements Outlet, Session {
       && bytesBehind(entry, place) >= GZIP_BEHIND_BYTES_MIN;
     const handlers = { onWritable: () => this.subscription.pump(), onClose: () => this.close() };
     this.stream = new EventStream(response, handlers, isGzip ? compressions : null);
+    this.stream.endWith(options.principal);
     this.forget = [keepAlives.add(this.stream), metrics.opened('sse')];
     delivery.add(this);
     this.write({ kind: 'stream', confirmed: named?.confirmedCursor });

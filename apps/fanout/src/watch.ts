@@ -57,7 +57,7 @@ export class Watch {
         if (place.isFinished) response.writeHead(204).end();
         else if (method === 'HEAD') response.writeHead(200, EventStream.HEADERS).end();
         else if (!response.destroyed && !socket.destroyed) {
-          const options = { intervalMs, acceptsGzip: acceptsGzip(watching.request) };
+          const options = { principal, intervalMs, acceptsGzip: acceptsGzip(watching.request) };
           return void new SseFeed(delivery, response, entry, place, options, named);
         }
         named?.stop();

@@ -104,13 +104,13 @@ describe('a token that something gives', () => {
     return { token: give, asked: () => count };
   };
 
-  test('[WATCH-13] a watch over a WebSocket goes on with the next token when one expires, and misses nothing', async () => {
+  test.each(TRANSPORTS)('[WATCH-13] a watch over %s goes on with the next token when one expires, and misses nothing', async (transport) => {
     const producer = await client.open();
     await producer.write('before ');
     await producer.flush();
     const { token, asked } = await tokens(producer.streamNo, 3_000, 60_000);
-    const reading = rivulet({ url: system.url, token }).watch(producer.streamNo, { transport: 'ws' }).text();
-    await eventually(() => expect(asked()).toBe(2), 20_000);
+    const reading = rivulet({ url: system.url, token }).watch(producer.streamNo, { transport }).text();
+    await eventually(() => expect(asked()).toBe(2));
     await producer.write('and after');
     await producer.end();
     expect(await reading).toBe('before and after');
