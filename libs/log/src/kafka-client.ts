@@ -127,7 +127,7 @@ const openSocket: ISocketFactory = ({ host, port, ssl, onConnect }) => {
 };
 
 /** Registered wherever anything is read: another writer of the topic may compress. gzip is built in. */
-function registerCodecs(): void {
+export function registerCodecs(): void {
   Codecs[CompressionTypes.LZ4] = () => ({
     compress: (encoder) => compressFrame(encoder.buffer),
     decompress: (buffer) => decompressFrame(buffer),

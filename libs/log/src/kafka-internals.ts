@@ -55,19 +55,6 @@ interface FetchArguments {
   forgottenTopics?: { topic: string; partitions: number[] }[];
 }
 
-interface ProduceArguments {
-  acks: number;
-  timeout: number;
-  compression: CompressionTypes;
-  topicData: {
-    topic: string;
-    partitions: {
-      partition: number;
-      firstSequence: number;
-      messages: { key: Buffer; value: Buffer | null; headers?: Record<string, string> }[];
-    }[];
-  }[];
-}
 export interface ProduceAnswer {
   topics: { topicName: string; partitions: { partition: number; errorCode: number; baseOffset: string }[] }[];
 }
@@ -90,7 +77,8 @@ const versionsOf = <T>(request: string): Versions<T> => require(`kafkajs/src/pro
 export const FETCH_VERSION = 10;
 export const FETCH_API_KEY = 1;
 export const buildFetch = versionsOf<FetchArguments>('fetch').protocol({ version: FETCH_VERSION });
-export const buildProduce = versionsOf<ProduceArguments>('produce').protocol({ version: 7 });
+export const PRODUCE_VERSION = 7;
+export const produceResponse = require(`kafkajs/src/protocol/requests/produce/v${PRODUCE_VERSION}/response`) as ProtocolRequest['response'];
 export const buildMetadata6 = versionsOf<{ topics: string[]; allowAutoTopicCreation: boolean }>('metadata').protocol({ version: 6 });
 
 /** Leaves errors to the caller: kafkajs's own parsers throw the first one they meet, and with it everything else the answer says. */
@@ -109,11 +97,14 @@ export const { lookupCodecByAttributes, Codecs } = require('kafkajs/src/protocol
 
 export interface KafkaEncoder {
   writeInt8(value: number): KafkaEncoder;
+  writeInt16(value: number): KafkaEncoder;
   writeInt32(value: number): KafkaEncoder;
   writeInt64(value: number): KafkaEncoder;
-  writeString(value: string): KafkaEncoder;
+  writeString(value: string | null): KafkaEncoder;
+  /** With its length before it. */
+  writeBytes(value: Buffer): KafkaEncoder;
 }
-export const Encoder = require('kafkajs/src/protocol/encoder') as new () => KafkaEncoder;
+export const Encoder = require('kafkajs/src/protocol/encoder') as new (sizeBytes?: number) => KafkaEncoder;
 export interface KafkaDecoder {
   readInt16(): number;
   readInt32(): number;
@@ -123,9 +114,6 @@ export interface KafkaDecoder {
   readArray<T>(read: (decoder: KafkaDecoder) => T): T[];
 }
 export const Decoder = require('kafkajs/src/protocol/decoder') as new (raw: Buffer) => KafkaDecoder;
-
-/** Of a whole buffer, unsigned. */
-export const crc32C = require('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
 
 export interface DecodedAssignment { version: number; assignment: Record<string, number[]>; userData: Buffer }
 export const { MemberAssignment, MemberMetadata } = require('kafkajs/src/consumer/assignerProtocol') as {

@@ -1,10 +1,12 @@
 import { CompressionTypes } from 'kafkajs';
 import type { KafkaClusterView } from './kafka-cluster-view';
-import { buildProduce, createErrorFromCode, unparsed } from './kafka-internals';
+import { createErrorFromCode, unparsed } from './kafka-internals';
 import type { ProduceAnswer } from './kafka-internals';
+import { buildProduce } from './kafka-produce';
 import type { RecordToAppend } from './log';
 import { PermanentSendError } from './partition-batcher';
 import type { SendAnswer, SendRoute } from './partition-batcher';
+import { encodeRecordBatch } from './record-batch-encode';
 
 export type Compression = 'none' | 'gzip' | 'lz4';
 const CODECS = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, lz4: CompressionTypes.LZ4 } as const;
@@ -16,7 +18,7 @@ type Batches = ReadonlyMap<number, readonly RecordToAppend[]>;
  * judge drops [KAFKA-1] [KAFKA-2].
  *
  * kafkajs's own producer is not used: it waits for all leaders of a send, leaves partitions out of it without an error, and rejects
- * the whole answer of a broker for one partition [KAFKA-3] [KAFKA-4] [KAFKA-5]. Its encoding and its connections are.
+ * the whole answer of a broker for one partition [KAFKA-3] [KAFKA-4] [KAFKA-5]. Nor is its encoding [KAFKA-8]. Its connections are.
  */
 export class KafkaProducer {
   constructor(private readonly view: KafkaClusterView, private readonly compression: Compression) {}
@@ -71,22 +73,12 @@ export class KafkaProducer {
   }
 
   private async produce(topic: string, leader: number, batches: Batches): Promise<SendAnswer> {
-    const partitions = [...batches].map(([partition, records]) => ({
-      partition,
-      firstSequence: 0,
-      // Buffer keys, and headers only where they are asked for: strings and headers cost 2–3 µs each [KAFKA-8].
-      messages: records.map(({ key, value, headers }) => ({
-        key: Buffer.from(key), value: value && asBuffer(value), ...(headers && { headers }),
-      })),
-    }));
-    const request = buildProduce({
-      acks: -1,
-      // The broker gives up before we do, so that its answer, not our time-out, says what happened.
-      timeout: Math.max(500, this.view.client.requestTimeoutMs - 1000),
-      compression: CODECS[this.compression],
-      topicData: [{ topic, partitions }],
-    });
-    const places = partitions.map(({ partition }) => ({ topic, partition }));
+    const codec = CODECS[this.compression];
+    const sets: [partition: number, batch: Buffer][] = [];
+    for (const [partition, records] of batches) sets.push([partition, await encodeRecordBatch(records, codec, Date.now())]);
+    // The broker gives up before we do, so that its answer, not our time-out, says what happened.
+    const request = buildProduce(topic, sets, Math.max(500, this.view.client.requestTimeoutMs - 1000));
+    const places = sets.map(([partition]) => ({ topic, partition }));
     const answer = await this.view.request(leader, places, (broker) => broker.connectionPool.send(unparsed(request)));
     return outcomes(answer as ProduceAnswer, batches);
   }
@@ -117,6 +109,3 @@ function refusal(errorCode: number): Error {
   const error = createErrorFromCode(errorCode);
   return PERMANENT.has(error.type) ? new PermanentSendError(error.message, { cause: error }) : error;
 }
-
-const asBuffer = (bytes: Uint8Array): Buffer =>
-  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

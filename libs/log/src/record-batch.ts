@@ -1,5 +1,6 @@
+import { crc32c } from '@node-rs/crc32';
 import type { StoredRecord } from './log';
-import { crc32C, lookupCodecByAttributes } from './kafka-internals';
+import { lookupCodecByAttributes } from './kafka-internals';
 
 /**
  * Decodes what a fetch returns. kafkajs's own decoder is not used because one batch it cannot read (an unknown codec, garbage) makes it
@@ -15,17 +16,17 @@ export interface RecordSet {
   unreadable: { firstOffset: number; lastOffset: number; cause: unknown }[];
 }
 
-/** Layout of a record batch, version 2: byte positions from its start. */
-const LENGTH_AT = 8;
-const MAGIC_AT = 16;
-const CHECKSUM_AT = 17;
-const ATTRIBUTES_AT = 21;
-const LAST_OFFSET_DELTA_AT = 23;
-const FIRST_TIMESTAMP_AT = 27;
-const MAX_TIMESTAMP_AT = 35;
-const COUNT_AT = 57;
-const RECORDS_AT = 61;
-const LOG_OVERHEAD = 12;
+/** Layout of a record batch, version 2, the only one in use: byte positions from its start. */
+export const LENGTH_AT = 8;
+export const MAGIC_AT = 16;
+export const CHECKSUM_AT = 17;
+export const ATTRIBUTES_AT = 21;
+export const LAST_OFFSET_DELTA_AT = 23;
+export const FIRST_TIMESTAMP_AT = 27;
+export const MAX_TIMESTAMP_AT = 35;
+export const COUNT_AT = 57;
+export const RECORDS_AT = 61;
+export const LOG_OVERHEAD = 12;
 
 const CODEC_MASK = 0x07;
 const LOG_APPEND_TIME = 0x08;
@@ -48,7 +49,7 @@ export async function decodeRecordSet(set: Buffer, from: number, isChecked = fal
     try {
       if (!isV2) throw new Error(`message format ${set[at + MAGIC_AT]} is not supported`);
       // The checksum covers everything behind it: what the broker writes itself (offset, length, epoch of the leader) stands before.
-      if (isChecked && lastOffset >= from && crc32C(set.subarray(at + ATTRIBUTES_AT, end)) !== set.readUInt32BE(at + CHECKSUM_AT)) {
+      if (isChecked && lastOffset >= from && crc32c(set.subarray(at + ATTRIBUTES_AT, end)) !== set.readUInt32BE(at + CHECKSUM_AT)) {
         throw new Error('its bytes do not have the CRC-32C that Kafka stored with them');
       }
       const attributes = set.readInt16BE(at + ATTRIBUTES_AT);
