@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as elapse } from 'node:timers/promises';
+import { pausedStacks } from './paused-stacks.mjs';
 import { ROOT } from './prepare.mjs';
 
 const BIN = path.join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
@@ -73,12 +74,13 @@ export async function runJest(args, { resultsFile, env }) {
   while (child.exitCode === null && child.signalCode === null && !fs.existsSync(resultsFile)) await elapse(POLL_MS);
   if (!(await isWithin(exited, EXIT_MS_MAX))) {
     const { open, busy } = await examine(child, path.join(folder, 'report.json'));
+    const stacks = busy >= BUSY_MIN ? await pausedStacks(child.pid) : '';
     child.kill('SIGKILL');
     if (busy < BUSY_MIN) {
       console.log('jest is through, but its process hangs in its exit, idle and with nothing open: https://github.com/nodejs/node/issues/54918. It was killed.');
       return 0;
     }
-    console.log(`jest does not end: ${open?.join('\n') ?? 'it is busy in a loop that never waits'}`);
+    console.log(`jest does not end: ${open?.join('\n') ?? `it is busy in a loop that never waits:\n${stacks}`}`);
     return 1;
   }
   if (!(await isWithin(closed, EXIT_MS_MAX))) {
