@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as elapse } from 'node:timers/promises';
-import { pausedStacks } from './paused-stacks.mjs';
 import { ROOT } from './prepare.mjs';
 
 const BIN = path.join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
@@ -58,6 +57,9 @@ function holdersOf(outputs) {
     .map((pid) => `${pid} ${fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`);
 }
 
+/** Loaded late: it needs what `npm test` installs first. @returns {Promise<string>} */
+const stacksOf = async (pid) => (await import('./paused-stacks.mjs')).pausedStacks(pid);
+
 /**
  * @param {string[]} args for jest; must write its results to `resultsFile`
  * @returns {Promise<number>} its exit code; 1 when a test left something open; whether tests failed is in the results
@@ -74,7 +76,7 @@ export async function runJest(args, { resultsFile, env }) {
   while (child.exitCode === null && child.signalCode === null && !fs.existsSync(resultsFile)) await elapse(POLL_MS);
   if (!(await isWithin(exited, EXIT_MS_MAX))) {
     const { open, busy } = await examine(child, path.join(folder, 'report.json'));
-    const stacks = busy >= BUSY_MIN ? await pausedStacks(child.pid) : '';
+    const stacks = busy >= BUSY_MIN ? await stacksOf(child.pid) : '';
     child.kill('SIGKILL');
     if (busy < BUSY_MIN) {
       console.log('jest is through, but its process hangs in its exit, idle and with nothing open: https://github.com/nodejs/node/issues/54918. It was killed.');
