@@ -26,8 +26,11 @@ function cpuMs(pid) {
   }
 }
 
-/** @returns {Promise<{ open: string[] } | { busy: number }>} what Node's report shows as open; without a report, its share of a core */
-async function examine(child, reportFile) {
+/**
+ * @returns {Promise<string | null>} what a test left behind: what Node's report shows as open, or where a loop is that never waits.
+ * null: neither; Node itself does not come to its end (https://github.com/nodejs/node/issues/54918 is one way)
+ */
+async function whatIsLeft(child, reportFile) {
   const before = cpuMs(child.pid);
   child.kill('SIGUSR2');
   for (let waitedMs = 0; waitedMs < REPORT_MS_MAX; waitedMs += POLL_MS) {
@@ -35,10 +38,13 @@ async function examine(child, reportFile) {
     try {
       const { libuv } = JSON.parse(fs.readFileSync(reportFile, 'utf8'));
       const open = libuv.filter(({ type, is_active: isActive, is_referenced: isReferenced }) => isActive && isReferenced && type !== 'loop');
-      return { open: open.map((handle) => JSON.stringify(handle)) };
+      return open.map((handle) => JSON.stringify(handle)).join('\n');
     } catch { /* not written yet, or not whole */ }
   }
-  return { busy: (cpuMs(child.pid) - before) / REPORT_MS_MAX };
+  if ((cpuMs(child.pid) - before) / REPORT_MS_MAX < BUSY_MIN) return null;
+  // Loaded late: it needs what `npm test` installs first.
+  const { pausedStacks } = await import('./paused-stacks.mjs');
+  return pausedStacks(child.pid);
 }
 
 /** @returns {string[]} what the open files of a process are; none where there is no /proc */
@@ -57,9 +63,6 @@ function holdersOf(outputs) {
     .map((pid) => `${pid} ${fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`);
 }
 
-/** Loaded late: it needs what `npm test` installs first. @returns {Promise<string>} */
-const stacksOf = async (pid) => (await import('./paused-stacks.mjs')).pausedStacks(pid);
-
 /**
  * @param {string[]} args for jest; must write its results to `resultsFile`
  * @returns {Promise<number>} its exit code; 1 when a test left something open; whether tests failed is in the results
@@ -75,15 +78,12 @@ export async function runJest(args, { resultsFile, env }) {
   const closed = new Promise((resolve) => child.once('close', resolve));
   while (child.exitCode === null && child.signalCode === null && !fs.existsSync(resultsFile)) await elapse(POLL_MS);
   if (!(await isWithin(exited, EXIT_MS_MAX))) {
-    const { open, busy } = await examine(child, path.join(folder, 'report.json'));
-    const stacks = busy >= BUSY_MIN ? await stacksOf(child.pid) : '';
+    const left = await whatIsLeft(child, path.join(folder, 'report.json'));
     child.kill('SIGKILL');
-    if (busy < BUSY_MIN) {
-      console.log('jest is through, but its process hangs in its exit, idle and with nothing open: https://github.com/nodejs/node/issues/54918. It was killed.');
-      return 0;
-    }
-    console.log(`jest does not end: ${open?.join('\n') ?? `it is busy in a loop that never waits:\n${stacks}`}`);
-    return 1;
+    console.log(left === null
+      ? 'jest is through, but its process does not end, though no JavaScript runs and it waits for nothing: Node hangs in its own exit. It was killed.'
+      : `jest does not end:\n${left}`);
+    return left === null ? 0 : 1;
   }
   if (!(await isWithin(closed, EXIT_MS_MAX))) {
     console.log(`jest has ended, but something it started has not:\n${holdersOf(outputs).join('\n')}`);

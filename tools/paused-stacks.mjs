@@ -12,7 +12,7 @@ const BETWEEN_MS = 20;
 const frameText = (urls, { functionName, url, scriptId, lineNumber, location }) =>
   `  ${functionName || '(anonymous)'} ${urls.get(location?.scriptId ?? scriptId) ?? url}:${(location?.lineNumber ?? lineNumber) + 1}`;
 
-/** @returns {Promise<string>} some stacks of the process, or why there are none */
+/** @returns {Promise<string | null>} some stacks of the process, or why there are none; null when no JavaScript runs in it */
 export async function pausedStacks(pid) {
   try {
     process.kill(pid, 'SIGUSR1'); // it opens its inspector
@@ -52,5 +52,6 @@ async function stacksOver(socket) {
   });
   await Promise.race([done, elapse(ANSWER_MS_MAX, null, { ref: false })]);
   socket.terminate();
-  return stacks.join('\n\n') || 'no stack: it does not stop';
+  if (stacks.length === 0) return 'no stack: it does not stop';
+  return stacks.join('\n\n').trim() || null;
 }

@@ -261,6 +261,32 @@ test('[KAFKA-24] who leads a topic stays known, also when it was learned in pass
   await leader.restart();
 });
 
+test('[KAFKA-24] a partition that has no leader is looked up again and again, not all the time, and goes on when it has one', async () => {
+  const topic = `leaderless-${process.hrtime.bigint()}`;
+  await log.createTopics([{ topic, partitions: 1, replication: 1, settings: {} }]);
+  const [node] = await leadersOf(topic);
+  const broker = cluster.list.find((each) => each.node.nodeId === node)!;
+  const tail = new Gatherer();
+  log.tail(topic, 0, 0, tail.handlers);
+  await broker.kill('SIGKILL');
+  const view = new KafkaClusterView(new KafkaClient({ brokers, clientId: 'looks' }, 'leaderless'), new KafkaLeaders());
+  await view.addTopic(topic);
+  await eventually(async () => {
+    await view.refresh();
+    expect(view.leader(topic, 0)).toBeNull();
+  });
+  await view.close();
+  const asked = jest.spyOn(KafkaClusterView.prototype, 'refresh');
+  await elapse(2_000);
+  expect(asked.mock.calls.length).toBeLessThan(100);
+  asked.mockRestore();
+  await broker.restart();
+  const appender = log.appender<string>(plain(topic, { deadlineMs: 60_000 }));
+  await appender.append(0, 'k:1', 8);
+  await tail.count(1);
+  await appender.close();
+});
+
 test('[KAFKA-26] brokers restarted one by one: nothing acknowledged is lost or reordered, and nobody waits for long', async () => {
   const safe = await Traffic.start('rolling', 3, 'interactive', 30_000);
   safe.mark();

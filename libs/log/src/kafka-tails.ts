@@ -15,6 +15,7 @@ const POLL_MS_MAX = 150;
 const POLL_MS_MIN = 4;
 const BACKOFF_MS = 50;
 const BACKOFF_MS_MAX = 1000;
+const NO_LEADER = 'It has no leader.';
 
 /**
  * How much one fetch may bring. Bulk partitions have fetches of their own, small ones, and the loop gets a turn between any two of
@@ -120,7 +121,7 @@ export class KafkaTails {
       this.tails.delete(tail);
       this.tails.add(tail);
     }
-    if (lost.length > 0) this.pause(lost, null);
+    if (lost.length > 0) this.pause(lost, NO_LEADER);
     for (const [leader, tails] of byLeader) void this.poll(leader, tails);
   }
 
@@ -222,24 +223,22 @@ export class KafkaTails {
     for (const tail of tails) {
       if (tail.state === 'closed') continue;
       tail.state = 'idle';
-      pauseMs = Math.min(BACKOFF_MS * 2 ** tail.failures, BACKOFF_MS_MAX);
-      // A partition without a leader in a view that was never loaded is not trouble yet.
-      if (cause !== null) tail.failures += 1;
-      tail.notBefore = performance.now() + pauseMs;
+      // A partition of which nobody was asked yet who leads it is not trouble: it is looked up, and goes on.
+      const isNew = cause === NO_LEADER && tail.failures === 0;
+      const tailMs = isNew ? 0 : Math.min(BACKOFF_MS * 2 ** tail.failures, BACKOFF_MS_MAX);
+      tail.notBefore = performance.now() + tailMs;
+      tail.failures += 1;
+      pauseMs = Math.max(pauseMs, tailMs);
     }
-    if (cause !== null) {
+    if (pauseMs > 0) {
       const facts = { cause: cause instanceof Error ? cause.message : cause, partitions: tails.map((tail) => `${tail.topic}/${tail.partition}`) };
       // A leader that moved is found at the second try; what lasts is worth a warning.
       const level = tails.some((tail) => tail.failures > 2) ? 'warn' : 'debug';
       this.logger?.[level](facts, 'partitions cannot be fetched; trying again');
     }
-    const again = () => {
-      if (this.isClosed) return;
-      for (const tail of tails) if (cause === null) tail.notBefore = 0;
-      this.schedule();
-    };
+    const again = () => { if (!this.isClosed) this.schedule(); };
     void this.refresh(tails).then(() => {
-      if (cause === null) return again();
+      if (pauseMs === 0) return again();
       const timer = setTimeout(() => { this.timers.delete(timer); again(); }, pauseMs + 1);
       this.timers.add(timer);
     });
