@@ -6,6 +6,7 @@ import { setTimeout as elapse } from 'node:timers/promises';
 import { ROOT } from './prepare.mjs';
 
 const BIN = path.join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
+const EXIT_WHEN_IDLE = path.join(ROOT, 'tools', 'exit-when-idle.cjs');
 /** How long jest may take to end once its results are written, ms. All tear-downs are before that. */
 const EXIT_MS_MAX = 30_000;
 /** How long a process that is not busy takes to describe itself, ms. */
@@ -28,7 +29,7 @@ function cpuMs(pid) {
 
 /**
  * @returns {Promise<string | null>} what a test left behind: what Node's report shows as open, or where a loop is that never waits.
- * null: neither; Node itself does not come to its end (https://github.com/nodejs/node/issues/54918 is one way)
+ * null: no JavaScript runs; Node itself does not come to its end (https://github.com/nodejs/node/issues/54918 is one way, exit-when-idle.cjs tells another)
  */
 async function whatIsLeft(child, reportFile) {
   const before = cpuMs(child.pid);
@@ -44,7 +45,7 @@ async function whatIsLeft(child, reportFile) {
   if ((cpuMs(child.pid) - before) / REPORT_MS_MAX < BUSY_MIN) return null;
   // Loaded late: it needs what `npm test` installs first.
   const { pausedStacks } = await import('./paused-stacks.mjs');
-  return pausedStacks(child.pid);
+  return (await pausedStacks(child.pid)) || null;
 }
 
 /** @returns {string[]} what the open files of a process are; none where there is no /proc */
@@ -69,7 +70,8 @@ function holdersOf(outputs) {
  */
 export async function runJest(args, { resultsFile, env }) {
   const folder = path.dirname(resultsFile);
-  const node = ['--report-on-signal', `--report-directory=${folder}`, '--report-filename=report.json'];
+  const report = ['--report-on-signal', `--report-directory=${folder}`, '--report-filename=report.json'];
+  const node = ['--require', EXIT_WHEN_IDLE, ...report];
   const child = spawn(process.execPath, [...node, BIN, ...args], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => process.stdout.write(bytes));
   const outputs = new Set(pipesOf(child.pid, ['1', '2']));

@@ -12,7 +12,7 @@ const BETWEEN_MS = 20;
 const frameText = (urls, { functionName, url, scriptId, lineNumber, location }) =>
   `  ${functionName || '(anonymous)'} ${urls.get(location?.scriptId ?? scriptId) ?? url}:${(location?.lineNumber ?? lineNumber) + 1}`;
 
-/** @returns {Promise<string | null>} some stacks of the process, or why there are none; null when no JavaScript runs in it */
+/** @returns {Promise<string>} some stacks of the process; empty when no JavaScript runs in it, or it cannot be stopped */
 export async function pausedStacks(pid) {
   try {
     process.kill(pid, 'SIGUSR1'); // it opens its inspector
@@ -20,7 +20,8 @@ export async function pausedStacks(pid) {
     const [{ webSocketDebuggerUrl }] = await (await fetch(INSPECTOR, { signal: AbortSignal.timeout(ANSWER_MS_MAX) })).json();
     return await stacksOver(new WebSocket(webSocketDebuggerUrl));
   } catch (error) {
-    return `no stack: ${error.message}`;
+    console.log(`no stack of ${pid}: ${error.message}`);
+    return '';
   }
 }
 
@@ -52,6 +53,5 @@ async function stacksOver(socket) {
   });
   await Promise.race([done, elapse(ANSWER_MS_MAX, null, { ref: false })]);
   socket.terminate();
-  if (stacks.length === 0) return 'no stack: it does not stop';
-  return stacks.join('\n\n').trim() || null;
+  return stacks.join('\n\n').trim();
 }

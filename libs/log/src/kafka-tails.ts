@@ -121,7 +121,10 @@ export class KafkaTails {
       this.tails.delete(tail);
       this.tails.add(tail);
     }
-    if (lost.length > 0) this.pause(lost, NO_LEADER);
+    // What is new does not wait for what has been without a leader for a while.
+    for (const some of [lost.filter(({ failures }) => failures === 0), lost.filter(({ failures }) => failures > 0)]) {
+      if (some.length > 0) this.pause(some, NO_LEADER);
+    }
     for (const [leader, tails] of byLeader) void this.poll(leader, tails);
   }
 
