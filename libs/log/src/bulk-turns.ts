@@ -8,7 +8,7 @@ const TURN_MS_MAX = 200;
 /** How long a turn is open, ms: what comes within leaves together. Few large requests cost others less than many small ones. */
 const OPEN_MS = 5;
 /** What one turn takes, bytes. */
-const TURN_BYTES = 512 * 1024;
+const TURN_BYTES = 256 * 1024;
 /** The loop was late by so much: bulk stays away for so many times that. */
 const PATIENCE = 32;
 /** Timers are this coarse, ms. */

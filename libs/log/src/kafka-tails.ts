@@ -23,7 +23,7 @@ const NO_LEADER = 'It has no leader.';
  */
 export interface TailBounds { partitionBytesMax: number; fetchBytesMax: number; isBulk: boolean }
 export const INTERACTIVE_BOUNDS: TailBounds = { partitionBytesMax: 1024 * 1024, fetchBytesMax: 8 * 1024 * 1024, isBulk: false };
-export const BULK_BOUNDS: TailBounds = { partitionBytesMax: 128 * 1024, fetchBytesMax: 512 * 1024, isBulk: true };
+export const BULK_BOUNDS: TailBounds = { partitionBytesMax: 128 * 1024, fetchBytesMax: 256 * 1024, isBulk: true };
 
 /**
  * idle (to be fetched) → fetching → handling (its handler's promise is pending) → idle. Trouble makes it idle with a pause.
