@@ -76,11 +76,12 @@ export class Allocator {
       throw new StreamError('OPTIONS_INVALID', { option: 'attemptId', detail: `attemptId must be 1 to ${TEXT_MAX} characters.` });
     }
     const deadline = performance.now() + verdictMsMax;
+    const leftMs = (): number => Math.max(0, deadline - performance.now());
     // Without an epoch it is the current one that counts, not the one this process knew before it stood still for a while.
     if (asked.epoch === 0 && !(await waits.current(partition, verdictMsMax))) throw undecided(asked);
     // The table may lag behind an open or a retry that the caller has seen already.
     const isCurrent = (known: KnownStream): boolean => known.epoch >= asked.epoch || isFinalStatus(known.status);
-    const stream = await waits.until(asked.streamNo, verdictMsMax, (known) => (isCurrent(known) ? known : undefined));
+    const stream = await waits.until(asked.streamNo, leftMs(), (known) => (isCurrent(known) ? known : undefined));
     if (!stream) throw await this.unknown(asked);
     const key = `${asked.streamNo}/${asked.attemptId}`;
     const decided = decisionOf(stream, asked, this.pending.get(key)?.epoch ?? null);
@@ -90,8 +91,7 @@ export class Allocator {
     retry.offset ??= await this.parts.writer.write(asked.streamNo, partition, {
       kind: 'retry', epoch: retry.epoch, attemptId: asked.attemptId, keep: asked.keep, reason: plainText(asked.reason),
     });
-    const left = Math.max(0, deadline - performance.now());
-    const answer = await waits.until(asked.streamNo, left, (known) => outcomeOf(known, asked, retry));
+    const answer = await waits.until(asked.streamNo, leftMs(), (known) => outcomeOf(known, asked, retry));
     if (!answer) throw undecided(asked);
     return this.retried(answer, key);
   }

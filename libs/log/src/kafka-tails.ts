@@ -15,7 +15,6 @@ const POLL_MS_MAX = 150;
 const POLL_MS_MIN = 4;
 const BACKOFF_MS = 50;
 const BACKOFF_MS_MAX = 1000;
-const NO_LEADER = 'It has no leader.';
 
 /**
  * How much one fetch may bring. Bulk partitions have fetches of their own, small ones, and the loop gets a turn between any two of
@@ -100,7 +99,8 @@ export class KafkaTails {
   private pump(): void {
     const now = performance.now();
     const byLeader = new Map<number, KafkaTail[]>();
-    const lost: KafkaTail[] = [];
+    const unknown: KafkaTail[] = [];
+    const leaderless: KafkaTail[] = [];
     const taken = new Map<string, KafkaTail>();
     const shared = new Set<KafkaTail>();
     for (const tail of this.tails) {
@@ -113,7 +113,7 @@ export class KafkaTails {
       }
       taken.set(key, tail);
       const leader = this.view.leader(tail.topic, tail.partition);
-      if (leader === null) lost.push(tail);
+      if (leader === null) (tail.failures === 0 ? unknown : leaderless).push(tail);
       else if (!this.polling.has(leader)) byLeader.set(leader, [...(byLeader.get(leader) ?? []), tail]);
     }
     // A fetch names a partition once, from one offset: tails of the same partition take turns.
@@ -121,10 +121,9 @@ export class KafkaTails {
       this.tails.delete(tail);
       this.tails.add(tail);
     }
-    // What is new does not wait for what has been without a leader for a while.
-    for (const some of [lost.filter(({ failures }) => failures === 0), lost.filter(({ failures }) => failures > 0)]) {
-      if (some.length > 0) this.pause(some, NO_LEADER);
-    }
+    // What is new is only looked up, and does not wait for what has been without a leader for a while.
+    if (unknown.length > 0) this.pause(unknown, null);
+    if (leaderless.length > 0) this.pause(leaderless, 'It has no leader.');
     for (const [leader, tails] of byLeader) void this.poll(leader, tails);
   }
 
@@ -220,20 +219,18 @@ export class KafkaTails {
     }
   }
 
-  /** Leaves these alone for a while, and looks again who leads them. */
+  /** Leaves these alone for a while, and looks again who leads them. @param cause null: no trouble, and no while */
   private pause(tails: KafkaTail[], cause: unknown): void {
     let pauseMs = 0;
     for (const tail of tails) {
       if (tail.state === 'closed') continue;
       tail.state = 'idle';
-      // A partition of which nobody was asked yet who leads it is not trouble: it is looked up, and goes on.
-      const isNew = cause === NO_LEADER && tail.failures === 0;
-      const tailMs = isNew ? 0 : Math.min(BACKOFF_MS * 2 ** tail.failures, BACKOFF_MS_MAX);
+      const tailMs = cause === null ? 0 : Math.min(BACKOFF_MS * 2 ** tail.failures, BACKOFF_MS_MAX);
       tail.notBefore = performance.now() + tailMs;
       tail.failures += 1;
       pauseMs = Math.max(pauseMs, tailMs);
     }
-    if (pauseMs > 0) {
+    if (cause !== null) {
       const facts = { cause: cause instanceof Error ? cause.message : cause, partitions: tails.map((tail) => `${tail.topic}/${tail.partition}`) };
       // A leader that moved is found at the second try; what lasts is worth a warning.
       const level = tails.some((tail) => tail.failures > 2) ? 'warn' : 'debug';
@@ -241,7 +238,7 @@ export class KafkaTails {
     }
     const again = () => { if (!this.isClosed) this.schedule(); };
     void this.refresh(tails).then(() => {
-      if (pauseMs === 0) return again();
+      if (cause === null) return again();
       const timer = setTimeout(() => { this.timers.delete(timer); again(); }, pauseMs + 1);
       this.timers.add(timer);
     });
